@@ -1,0 +1,145 @@
+"""The tables that stages exchange, and how they are written: Parquet shards, streamed.
+
+Every table is read and written a batch at a time, so memory stays flat however many rows there are. pyarrow is imported
+when a table is opened, so that a flow can be imported without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Row = Mapping[str, Any]
+Columns = dict[str, str]
+
+SHARD_ROWS = 50_000
+_BATCH_ROWS = 2_000
+
+_MESSAGES = "list<struct<role: string, content: string>>"
+
+#: One training document. `row_id` is its own for life; `origin` is where it was read (``file:line``). It has either
+#: `text` or `messages`.
+RECORDS: Columns = {
+    "row_id": "string", "source": "string", "origin": "string", "text": "string", "messages": _MESSAGES,
+}  # fmt: skip
+
+#: One row that was left out, and why. `row_id` is null where the row never became a record.
+DROPS: Columns = {
+    "row_id": "string", "source": "string", "origin": "string", "reason": "string", "detail": "string",
+}  # fmt: skip
+
+#: One packed training sequence: whole documents end to end. `labels` is -100 where no loss is taken (always at the first
+#: token of a document); `lengths` are the documents' tokens, in order, and `row_ids` the documents themselves.
+PACKS: Columns = {
+    "input_ids": "list<int32>", "labels": "list<int32>", "lengths": "list<int32>", "row_ids": "list<string>",
+}  # fmt: skip
+
+#: One training sequence of an arm with one seed, in order: row `sequence` of the pack of `source`.
+PLAN: Columns = {"position": "int64", "source": "string", "sequence": "int64"}
+
+#: One optimiser step of an anneal.
+STEPS: Columns = {
+    "step": "int64", "loss": "double", "learning_rate": "double", "tokens": "int64", "seconds": "double",
+    "tokens_per_second": "double", "mfu": "double",
+}  # fmt: skip
+
+#: One benchmark item as one model answered it. `item` names it in every arm; items of one `cluster` are not independent.
+#: `correct` is 0 to 1; `bits` and `bytes` are those of the gold answer under the model, null where it has none;
+#: `prompt` is the digest of the prompt as sent.
+SCORES: Columns = {
+    "benchmark": "string", "item": "string", "cluster": "string", "correct": "double", "truncated": "bool",
+    "bits": "double", "bytes": "int64", "prompt": "string", "prediction": "string", "gold": "string",
+}  # fmt: skip
+
+
+def arrow_schema(columns: Columns) -> pa.Schema:
+    """Return the Arrow schema of a table's columns."""
+    import pyarrow as pa
+
+    message = pa.struct([("role", pa.string()), ("content", pa.string())])
+    types = {
+        "string": pa.string(), "int64": pa.int64(), "double": pa.float64(), "bool": pa.bool_(),
+        "list<int32>": pa.list_(pa.int32()), "list<string>": pa.list_(pa.string()), _MESSAGES: pa.list_(message),
+    }  # fmt: skip
+    return pa.schema([(name, types[kind]) for name, kind in columns.items()])
+
+
+class RowWriter:
+    """Writes rows of one table as Parquet shards under a folder; a context manager. `count` is how many it took."""
+
+    def __init__(self, folder: Path, columns: Columns, *, shard_rows: int = SHARD_ROWS) -> None:
+        self.folder, self.count = folder, 0
+        self._columns, self._shard_rows = columns, shard_rows
+        self._buffer: list[Row] = []
+        self._writer: Any = None
+        self._in_shard = self._shards = 0
+
+    def __enter__(self) -> RowWriter:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self._flush()
+            if self._shards == 0:  # an empty table is a table too
+                self._open()
+        self._close()
+
+    def write(self, row: Row) -> None:
+        """Take one row; it reaches the disk with its batch."""
+        self._buffer.append(row)
+        self.count += 1
+        if len(self._buffer) == _BATCH_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        while self._buffer:
+            if self._writer is None:
+                self._open()
+            room = self._shard_rows - self._in_shard
+            rows, self._buffer = self._buffer[:room], self._buffer[room:]
+            self._writer.write_table(pa.Table.from_pylist(rows, schema=arrow_schema(self._columns)))
+            self._in_shard += len(rows)
+            if self._in_shard == self._shard_rows:
+                self._close()
+
+    def _open(self) -> None:
+        import pyarrow.parquet as pq
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"rows-{self._shards:05d}.parquet"
+        self._writer = pq.ParquetWriter(path, arrow_schema(self._columns), compression="zstd")
+        self._shards, self._in_shard = self._shards + 1, 0
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+        self._writer = None
+
+
+def write_rows(folder: Path, rows: Iterable[Row], columns: Columns) -> int:
+    """Write rows as Parquet shards ``rows-*.parquet`` under `folder`; return how many."""
+    with RowWriter(folder, columns) as writer:
+        for row in rows:
+            writer.write(row)
+    return writer.count
+
+
+def read_rows(folder: Path, columns: Iterable[str] | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table in order, or only some columns of them, a batch in memory at a time."""
+    import pyarrow.parquet as pq
+
+    for path in shards(folder):
+        with pq.ParquetFile(path) as table:
+            for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns) if columns else None):
+                yield from batch.to_pylist()
+
+
+def shards(folder: Path) -> list[Path]:
+    """Return the Parquet shards of a table, in order."""
+    return sorted(folder.glob("rows-*.parquet"))
