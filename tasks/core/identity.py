@@ -64,7 +64,11 @@ def file_digest(path: Path) -> str:
 
 def folder_digest(path: Path) -> str:
     """Return a digest of a folder: the relative names and SHA-256 of its files, hidden ones left out."""
-    files = sorted(f for f in path.rglob("*") if f.is_file() and not any(p.startswith(".") for p in f.relative_to(path).parts))
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
+    )
     return fingerprint([[f.relative_to(path).as_posix(), file_digest(f)] for f in files])
 
 

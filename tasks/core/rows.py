@@ -32,8 +32,8 @@ DROPS: Columns = {
     "row_id": "string", "source": "string", "origin": "string", "reason": "string", "detail": "string",
 }  # fmt: skip
 
-#: One packed training sequence: whole documents end to end. `labels` is -100 where no loss is taken (always at the first
-#: token of a document); `lengths` are the documents' tokens, in order, and `row_ids` the documents themselves.
+#: One packed training sequence: whole documents end to end. `labels` is -100 where no loss is taken (always at the
+#: first token of a document); `lengths` are the documents' tokens, in order, and `row_ids` the documents themselves.
 PACKS: Columns = {
     "input_ids": "list<int32>", "labels": "list<int32>", "lengths": "list<int32>", "row_ids": "list<string>",
 }  # fmt: skip
@@ -47,9 +47,9 @@ STEPS: Columns = {
     "tokens_per_second": "double", "mfu": "double",
 }  # fmt: skip
 
-#: One benchmark item as one model answered it. `item` names it in every arm; items of one `cluster` are not independent.
-#: `correct` is 0 to 1; `bits` and `bytes` are those of the gold answer under the model, null where it has none;
-#: `prompt` is the digest of the prompt as sent.
+#: One benchmark item as one model answered it. `item` names it in every arm; items of one `cluster` are not
+#: independent. `correct` is 0 to 1; `bits` and `bytes` are those of the gold answer under the model, null where it has
+#: none; `prompt` is the digest of the prompt as sent.
 SCORES: Columns = {
     "benchmark": "string", "item": "string", "cluster": "string", "correct": "double", "truncated": "bool",
     "bits": "double", "bytes": "int64", "prompt": "string", "prediction": "string", "gold": "string",

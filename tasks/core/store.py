@@ -28,6 +28,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
 from tasks.core.errors import IntegrityError
 from tasks.core.identity import Frozen, Identity, file_digest, fingerprint
 
@@ -48,7 +50,7 @@ class ArtifactRef(Frozen):
     path: str
     digest: str
     num_rows: int
-    columns: dict[str, str] = {}
+    columns: dict[str, str] = Field(default_factory=dict)
 
 
 class FileEntry(Frozen):
@@ -143,8 +145,8 @@ class Store:
     def produce(self, identity: Identity, build: Callable[[Draft], None]) -> ArtifactRef:
         """Return the artifact with this identity, calling `build` to make it where it is not there yet.
 
-        Of two processes that ask at once, one builds; the other waits and reads what it published. Where `build` raises,
-        nothing is published and only its scratch folder stays.
+        Of two processes that ask at once, one builds; the other waits and reads what it published. Where `build`
+        raises, nothing is published and only its scratch folder stays.
         """
         if (ref := self.find(identity)) is not None:
             return ref
@@ -188,7 +190,7 @@ class Store:
         _write_synced(draft.folder / MANIFEST, manifest.model_dump_json(indent=1))
         if folder.exists():  # a folder without a manifest: torn by something other than Assay
             shutil.rmtree(folder)
-        os.rename(draft.folder, folder)
+        draft.folder.rename(folder)
         _sync_folder(folder.parent)
         shutil.rmtree(draft.scratch, ignore_errors=True)
         return self._ref(folder, manifest)
@@ -198,7 +200,7 @@ def write_json(path: Path, value: object) -> None:
     """Write JSON so that a reader sees the old file or the new one, never half of it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     _write_synced(temporary, json.dumps(value, indent=1, ensure_ascii=False))
-    os.rename(temporary, path)
+    temporary.rename(path)
     _sync_folder(path.parent)
 
 

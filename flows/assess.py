@@ -1,0 +1,96 @@
+"""The main path: does each candidate make the base model better than equally many tokens of validated data?
+
+Records -> packs -> a plan an arm and seed -> anneals -> scores -> deltas and verdicts -> the report and the tracker.
+Every step is a task with an explicit key: what the store has is not done again, and a step that was cut off goes on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from prefect import flow
+
+from flows.caching import cached
+from flows.findings import report_data, tracked_study
+from flows.progress import AnnealProgress, EvaluateProgress
+from flows.record import point_to_latest, read_record, record_study
+from flows.study import Runtime, Source, Study
+from flows.work import Refs, Run, RunRefs, ScoreRefs, Work, prepare
+from tasks.anneal.config import identity as anneal_identity
+from tasks.anneal.task import anneal_arms
+from tasks.compare.task import compare_arms
+from tasks.compare.task import identity as compare_identity
+from tasks.core.store import ArtifactRef
+from tasks.evaluate.task import evaluate_models
+from tasks.ingest.task import ingest
+from tasks.mix.task import pack_source, plan_arm
+from tasks.report.task import identity as report_identity
+from tasks.report.task import write_report
+from tasks.rules.task import make_problems
+from tasks.track.task import track_study
+
+
+@flow(name="assess", flow_run_name="{study.name}")
+def assess(study: Study, runtime: Runtime = Runtime()) -> Path:  # noqa: B008 - frozen, so it may be shared
+    """Carry out a study and return the folder of its report."""
+    work = prepare(study, runtime)
+    records = {source.name: _records(work, source) for source in study.sources}
+    packs = {name: _pack(work, name, ref) for name, ref in records.items()}
+    work.check_repeats(packs)
+    plans = {run: _plan(work, run, packs) for run in work.runs}
+    models = _anneal(work, packs, plans)
+    scores = _evaluate(work, models)
+    comparison = _compare(work, models, scores)
+    record = record_study(work, records, packs, plans, models, scores, comparison)
+    return _conclude(work, record)
+
+
+def _conclude(work: Work, ref: ArtifactRef) -> Path:
+    """Write the report, make it the study's latest, and tell the tracker."""
+    store, record = work.store, read_record(work.store, ref)
+    data = report_data(store, record)
+    report = cached(write_report, store, [report_identity(data)])(data, store.root)
+    point_to_latest(store, work.study.name, ref, report)
+    track_study(tracked_study(store, record, report), work.runtime.track, store.root)
+    return store.folder(report)
+
+
+def _records(work: Work, source: Source) -> ArtifactRef:
+    identity = work.records_identity(source)
+    if source.recipe is not None:
+        make = cached(make_problems, work.store, [identity])
+        return make(source.name, source.recipe, work.store.root)
+    return cached(ingest, work.store, [identity])(source.as_read, work.store.root)
+
+
+def _pack(work: Work, name: str, records: ArtifactRef) -> ArtifactRef:
+    pack = cached(pack_source, work.store, [work.pack_identity(records)])
+    return pack(name, work.study.pack, records, work.base, work.store.root)
+
+
+def _plan(work: Work, run: Run, packs: Refs) -> ArtifactRef:
+    plan = cached(plan_arm, work.store, [work.plan_identity(run, packs)])
+    return plan(run.arm, work.study.plan(run.arm, run.seed), work.packs_of(run, packs), work.store.root)
+
+
+def _anneal(work: Work, packs: Refs, plans: RunRefs) -> RunRefs:
+    jobs = {run: work.anneal_job(run, packs, plan) for run, plan in plans.items()}
+    anneal = cached(anneal_arms, work.store, [anneal_identity(job) for job in jobs.values()])
+    with AnnealProgress(len(jobs)) as progress, work.device():
+        models = anneal(list(jobs.values()), work.runtime.anneal, work.store.root, report=progress)
+    return {run: models[run.name] for run in jobs}
+
+
+def _evaluate(work: Work, models: RunRefs) -> ScoreRefs:
+    jobs = work.evaluate_jobs(models)
+    evaluate = cached(evaluate_models, work.store, [work.score_identity(job) for job in jobs.values()])
+    with EvaluateProgress(len(jobs)) as progress, work.device():
+        queue = list(jobs.values())
+        scores = evaluate(queue, work.study.evaluate, work.runtime.evaluate, work.store.root, report=progress)
+    return dict(zip(jobs, scores, strict=True))
+
+
+def _compare(work: Work, models: RunRefs, scores: ScoreRefs) -> ArtifactRef:
+    asked = work.comparison(models, scores)
+    compare = cached(compare_arms, work.store, [compare_identity(*asked)])
+    return compare(*asked, work.store.root)

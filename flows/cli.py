@@ -1,0 +1,177 @@
+"""`assay`: the command line, and the only reader of it and of the environment.
+
+Exit codes: 0 done; 1 an error that nothing below names; 2 a study or a command line that makes no sense, nothing was
+started; 3 data that cannot be used; 4 an engine failed; 5 the machine failed, run it again; 6 a result is missing or
+does not belong; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from tasks.core.errors import AssayError
+
+app = typer.Typer(
+    name="assay",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Say whether a dataset makes a language model better at math without making it worse at anything else.",
+    epilog="Exit codes: 0 done, 2 the study makes no sense, 3 unusable data, 4 an engine failed, 5 the machine failed "
+    "(run it again), 6 a result is missing or does not belong, 130 interrupted.",
+)
+out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study's file.", show_default=False)]
+RuntimeFile = Annotated[
+    Path | None, typer.Option("--runtime", help="A YAML file of runtime settings: workers, GPUs, paths, tracker.")
+]
+StoreFolder = Annotated[
+    Path | None, typer.Option("--store", envvar="ASSAY_STORE", help="The store's folder, in place of the runtime's.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+@app.command()
+def run(study: StudyFile, runtime: RuntimeFile = None, store: StoreFolder = None, as_json: AsJson = False) -> None:
+    """Carry out a study, or what is left of it, and print its verdicts."""
+    from flows.study import load_study
+
+    declared, settings = load_study(study), _runtime(runtime, store)
+    _prefect_defaults()
+    from flows.assess import assess
+
+    assess(declared, settings)
+    _print_study(settings.store, declared.name, as_json)
+
+
+@app.command()
+def plan(study: StudyFile, runtime: RuntimeFile = None, store: StoreFolder = None, as_json: AsJson = False) -> None:
+    """Show what running a study would do and cost, and what is cached. Starts nothing."""
+    from flows.outline import outline
+    from flows.study import load_study
+    from flows.tables import outline_tree
+    from flows.work import prepare
+
+    found = outline(prepare(load_study(study), _runtime(runtime, store)))
+    if as_json:
+        _print_json(found.model_dump(mode="json"))
+    else:
+        out.print(outline_tree(found))
+
+
+@app.command()
+def show(
+    study: Annotated[str, typer.Argument(metavar="STUDY", help="A finished study's name.", show_default=False)],
+    runtime: RuntimeFile = None,
+    store: StoreFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a finished study: its verdicts, deltas, cost and where its report is."""
+    _print_study(_runtime(runtime, store).store, study, as_json)
+
+
+@app.command()
+def trace(
+    row_id: Annotated[str, typer.Argument(metavar="ROW_ID", help="A row's id, whole.", show_default=False)],
+    runtime: RuntimeFile = None,
+    store: StoreFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell one row's whole way: where it was read, packed, trained on, and what came of it."""
+    from flows.tables import trace_table
+    from flows.trace import trace as trace_row
+    from tasks.core.store import Store
+
+    events = trace_row(Store(_runtime(runtime, store).store), row_id)
+    if as_json:
+        _print_json([event.model_dump() for event in events])
+    else:
+        out.print(trace_table(events))
+
+
+@app.command()
+def doctor(runtime: RuntimeFile = None, as_json: AsJson = False) -> None:
+    """Probe each engine: its version, its device, whether it works, and the remedy where it does not."""
+    from flows.doctor import examine
+    from flows.tables import doctor_table
+
+    settings = _runtime(runtime, None)
+    _prefect_defaults()
+    findings = list(examine(settings))
+    if as_json:
+        _print_json([finding.model_dump() for finding in findings])
+    else:
+        out.print(doctor_table(findings))
+    if not all(finding.works for finding in findings):
+        raise typer.Exit(4)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where the demo's files, model and store go.")] = Path("demo"),
+    as_json: AsJson = False,
+) -> None:
+    """Train a tiny model on the spot and carry out the quick-start study on it, all engines real."""
+    _prefect_defaults()
+    from flows.quickstart import quickstart
+
+    study, settings = quickstart(folder)
+    from flows.assess import assess
+
+    assess(study, settings)
+    _print_study(settings.store, study.name, as_json)
+
+
+def main() -> None:
+    """Run `assay`; every error of its own is printed with its remedy and ends in its exit code."""
+    try:
+        app()
+    except AssayError as error:
+        err.print(f"[bold red]{type(error).__name__}[/] {error.message}", soft_wrap=True)
+        if error.remedy:
+            err.print(f"[bold]remedy[/] {error.remedy}", soft_wrap=True)
+        sys.exit(error.exit_code)
+
+
+def _runtime(path: Path | None, store: Path | None) -> Any:
+    from flows.study import load_runtime
+
+    settings = load_runtime(path)
+    return settings.model_copy(update={"store": store}) if store else settings
+
+
+def _prefect_defaults() -> None:
+    """Quiet logs and no telemetry, unless the user has set them otherwise; read by Prefect when it is imported."""
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_CLI_PROMPT", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+
+
+def _print_study(folder: Path, name: str, as_json: bool) -> None:
+    from flows.findings import summary
+    from flows.record import latest, read_record
+    from flows.tables import study_table
+    from tasks.compare.task import read_comparison
+    from tasks.core.store import Store
+
+    store = Store(folder)
+    found = latest(store, name)
+    record = read_record(store, found.record)
+    if as_json:
+        _print_json(summary(store, record, found.report))
+    else:
+        out.print(study_table(record, read_comparison(store, record.comparison)))
+        out.print(f"report  {store.folder(found.report) / 'report.html'}", soft_wrap=True)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")

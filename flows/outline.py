@@ -1,0 +1,131 @@
+"""What running a study would do: its steps, which of them the store has, and what the rest costs. Starts nothing."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from flows.study import CONTROL
+from flows.work import Run, Work
+from tasks.anneal.config import identity as anneal_identity
+from tasks.compare.task import identity as compare_identity
+from tasks.core.errors import StudyError
+from tasks.core.identity import Frozen, Identity
+from tasks.core.store import ArtifactRef
+
+#: blocked: its inputs are not there yet, so whether it is cached cannot be known; it counts as work to do.
+State = Literal["cached", "to run", "blocked"]
+
+
+class Step(Frozen):
+    """One artifact of a study: what it is made from, and whether the store has it."""
+
+    stage: str
+    name: str
+    needs: tuple[str, ...]
+    state: State
+
+
+class Outline(Frozen):
+    """A study's steps in order, and the cost of those that are not cached.
+
+    `anneals` and `tokens` are those still to train; `evaluations` the (model, benchmark) pairs still to score.
+    """
+
+    study: str
+    study_hash: str
+    steps: tuple[Step, ...]
+    anneals: int
+    tokens: int
+    evaluations: int
+    total_anneals: int
+    total_tokens: int
+    warnings: tuple[str, ...]
+
+
+class _Walk:
+    """Looks a study's artifacts up in order; what is missing blocks what needs it."""
+
+    def __init__(self, work: Work) -> None:
+        self.work, self.steps = work, list[Step]()
+
+    def look(self, stage: str, name: str, needs: tuple[str, ...], identity: Identity | None) -> ArtifactRef | None:
+        found = self.work.store.find(identity) if identity else None
+        state: State = "cached" if found else "to run" if identity else "blocked"
+        self.steps.append(Step(stage=stage, name=name, needs=needs, state=state))
+        return found
+
+
+def outline(work: Work) -> Outline:
+    """Return what running the study would do."""
+    walk = _Walk(work)
+    packs = _packs(walk)
+    models = {run: _model(walk, run, packs) for run in work.runs}
+    scores = _scores(walk, models)
+    done = {run: ref for run, ref in models.items() if ref}
+    found = {key: ref for key, ref in scores.items() if ref}
+    whole = len(done) == len(models) and len(found) == len(scores)
+    needs = tuple(f"{run.name} on {benchmark}" for run, benchmark in scores)
+    walk.look("compare", work.study.name, needs, compare_identity(*work.comparison(done, found)) if whole else None)
+    return _summed(work, walk.steps, _warnings(work, packs))
+
+
+def _packs(walk: _Walk) -> dict[str, ArtifactRef | None]:
+    work, packs = walk.work, dict[str, ArtifactRef | None]()
+    for source in work.study.sources:
+        stage = "rules" if source.recipe else "ingest"
+        records = walk.look(stage, source.name, (), work.records_identity(source))
+        identity = work.pack_identity(records) if records else None
+        packs[source.name] = walk.look("pack", source.name, (f"{stage} {source.name}",), identity)
+    return packs
+
+
+def _model(walk: _Walk, run: Run, packs: dict[str, ArtifactRef | None]) -> ArtifactRef | None:
+    work = walk.work
+    names = [source.name for source in work.study.validated] + ([run.arm] if run.arm != CONTROL else [])
+    own = {name: pack for name in names if (pack := packs[name])}
+    ready = len(own) == len(names)
+    plan = walk.look(
+        "plan", run.name, tuple(f"pack {name}" for name in names), work.plan_identity(run, own) if ready else None
+    )
+    identity = anneal_identity(work.anneal_job(run, own, plan)) if plan else None
+    return walk.look("anneal", run.name, (f"plan {run.name}",), identity)
+
+
+def _scores(walk: _Walk, models: dict[Run, ArtifactRef | None]) -> dict[tuple[Run, str], ArtifactRef | None]:
+    work = walk.work
+    jobs = work.evaluate_jobs({run: model for run, model in models.items() if model})
+    scores = {}
+    for run in models:
+        for benchmark in work.study.benchmarks:
+            key = (run, benchmark.name)
+            identity = work.score_identity(jobs[key]) if key in jobs else None
+            name = f"{run.name} on {benchmark.name}"
+            scores[key] = walk.look("evaluate", name, (f"anneal {run.name}",), identity)
+    return scores
+
+
+def _summed(work: Work, steps: list[Step], warnings: tuple[str, ...]) -> Outline:
+    to_do = [step.stage for step in steps if step.state != "cached"]
+    budget = work.study.sequences * work.study.anneal.sequence_length
+    return Outline(
+        study=work.study.name,
+        study_hash=work.study_hash(),
+        steps=tuple(steps),
+        anneals=to_do.count("anneal"),
+        tokens=to_do.count("anneal") * budget,
+        evaluations=to_do.count("evaluate"),
+        total_anneals=len(work.runs),
+        total_tokens=len(work.runs) * budget,
+        warnings=warnings,
+    )
+
+
+def _warnings(work: Work, packs: dict[str, ArtifactRef | None]) -> tuple[str, ...]:
+    held = {name: pack for name, pack in packs.items() if pack}
+    if len(held) < len(packs):
+        return ("how often each candidate repeats is known once its source is packed",)
+    try:
+        work.check_repeats(held)
+    except StudyError as error:
+        return (str(error),)
+    return ()

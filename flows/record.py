@@ -1,0 +1,134 @@
+"""What a study leaves behind: every artifact that it rests on, by name, so that it can be shown and traced for ever."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+from flows.study import Study
+from flows.work import Refs, RunRefs, ScoreRefs, Work
+from tasks.core.checkpoint import Checkpoint
+from tasks.core.errors import IntegrityError
+from tasks.core.identity import Frozen, Identity
+from tasks.core.store import ArtifactRef, Draft, Store, write_json
+
+STAGE = "study"
+#: Raised whenever the meaning of a study's record changes.
+RECORD_VERSION = 1
+_FILE = "study.json"
+
+
+class RunRecord(Frozen):
+    """One anneal of a study and what became of it; `scores` by benchmark."""
+
+    arm: str
+    seed: int
+    plan: ArtifactRef
+    model: ArtifactRef
+    scores: dict[str, ArtifactRef]
+
+
+class StudyRecord(Frozen):
+    """A finished study: what was asked, and every artifact behind the answer."""
+
+    study: Study
+    study_hash: str
+    base: Checkpoint
+    machine: str
+    records: dict[str, ArtifactRef]
+    packs: dict[str, ArtifactRef]
+    runs: tuple[RunRecord, ...]
+    comparison: ArtifactRef
+
+
+class Latest(Frozen):
+    """Where the newest record and report of a study's name are."""
+
+    record: ArtifactRef
+    report: ArtifactRef
+
+
+def record_study(
+    work: Work, records: Refs, packs: Refs, plans: RunRefs, models: RunRefs, scores: ScoreRefs, comparison: ArtifactRef
+) -> ArtifactRef:
+    """Publish the record of a finished study."""
+    runs = tuple(
+        RunRecord(
+            arm=run.arm,
+            seed=run.seed,
+            plan=plans[run],
+            model=models[run],
+            scores={name: ref for (scored, name), ref in scores.items() if scored == run},
+        )
+        for run in work.runs
+    )
+    record = StudyRecord(
+        study=work.study,
+        study_hash=work.study_hash(),
+        base=work.base,
+        machine=machine(),
+        records=dict(records),
+        packs=dict(packs),
+        runs=runs,
+        comparison=comparison,
+    )
+    inputs = {"comparison": comparison.digest} | {f"plan/{run.name}": plan.digest for run, plan in plans.items()}
+    identity = Identity.of(STAGE, RECORD_VERSION, {"name": work.study.name, "hash": record.study_hash}, inputs)
+
+    def build(draft: Draft) -> None:
+        (draft.folder / _FILE).write_text(record.model_dump_json(indent=1), encoding="utf-8")
+        draft.sources = {"comparison": comparison.path}
+
+    return work.store.produce(identity, build)
+
+
+def read_record(store: Store, ref: ArtifactRef) -> StudyRecord:
+    """Return a published record."""
+    return StudyRecord.model_validate_json((store.folder(ref) / _FILE).read_text(encoding="utf-8"))
+
+
+def point_to_latest(store: Store, name: str, record: ArtifactRef, report: ArtifactRef) -> None:
+    """Make a study's name mean this record and report from now on."""
+    path = _pointer(store, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, Latest(record=record, report=report).model_dump())
+
+
+def latest(store: Store, name: str) -> Latest:
+    """Return the newest record and report of a study.
+
+    Raises:
+        IntegrityError: if no study of that name was finished in this store.
+    """
+    path = _pointer(store, name)
+    if not path.exists():
+        known = ", ".join(names(store)) or "none"
+        raise IntegrityError(
+            f"no study {name!r} was finished in {store.root}; finished: {known}",
+            remedy="run it with `assay run`, or name its store with --store",
+        )
+    return Latest.model_validate_json(path.read_text(encoding="utf-8"))
+
+
+def names(store: Store) -> list[str]:
+    """Return the names of the studies that were finished in a store."""
+    return sorted(path.stem for path in (store.root / ".studies").glob("*.json"))
+
+
+def machine() -> str:
+    """Return this machine in a few words: system, processor, cores and memory."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    cores = os.cpu_count() or 1
+    return f"{platform.system()} {platform.machine()}, {_processor()}, {cores} cores, {memory:.0f} GiB"
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names_ = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names_[0] if names_ else platform.processor() or "unknown processor"
+
+
+def _pointer(store: Store, name: str) -> Path:
+    return store.root / ".studies" / f"{name}.json"

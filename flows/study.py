@@ -1,0 +1,259 @@
+"""The study: one declared question, complete and frozen, checked as a whole when it is built.
+
+::
+
+    Study       what is asked: base model, validated mix, candidates, budget, benchmarks, seeds. Identity.
+    Runtime     what it runs on: store, workers, GPUs, tracker. Never changes a result's key.
+
+Both are read from YAML by `load_study` and `load_runtime`, and both are parameters of the Prefect flow, so that its UI
+shows them as a typed form. Whatever can be known to be wrong without starting an engine is refused here, with the path
+of the field and the remedy.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from tasks.anneal.config import AnnealConfig, AnnealRuntime, accumulation
+from tasks.checkpoint.config import ModelConfig
+from tasks.compare.config import CompareConfig
+from tasks.core.errors import StudyError
+from tasks.core.identity import Frozen
+from tasks.evaluate.config import BenchmarkConfig, EvaluateConfig, EvaluateRuntime
+from tasks.ingest.config import Name, SourceConfig
+from tasks.mix.config import CandidateShare, PackConfig, PlanConfig, TrainingStage, Unit
+from tasks.rules.config import ProblemSet
+from tasks.track.config import TrackConfig
+
+CONTROL = "control"
+
+
+class Source(SourceConfig):
+    """A dataset: a file, a hub dataset, or a recipe that makes it."""
+
+    recipe: ProblemSet | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Source:
+        if [self.file, self.hub, self.recipe].count(None) != 2:
+            raise ValueError(f"{self.name}: give one of `file`, `hub` and `recipe`")
+        return self._check_columns()
+
+    @property
+    def as_read(self) -> SourceConfig:
+        """What `ingest` has to know of it."""
+        return SourceConfig.model_validate(self.model_dump(include=set(SourceConfig.model_fields)))
+
+
+class ValidatedSource(Source):
+    """One source of the validated mix, with its weight in it (weights need not sum to one)."""
+
+    weight: float = Field(gt=0)
+
+
+class Study(Frozen):
+    """One question: does each candidate make the base model better than equally many tokens of validated data?
+
+    Attributes:
+        name: what the study is called in every report, and on the command line.
+        question: what is asked, in a sentence or two, for the report.
+        base: the model that every arm starts from.
+        stage: ``pretrain`` trains on raw text, loss on all tokens; ``sft`` on chats, loss on the answer only.
+        chat_template: a Jinja chat template in place of the model's own (``sft``).
+        validated: the sources of the validated mix: all that the control is trained on.
+        candidates: the datasets under test; each replaces its share of the validated mix in an arm of its own.
+        candidate_weight: that share.
+        candidate_unit: what it is a share of: ``tokens``, or ``samples`` as the paper has it.
+        max_epochs: how often a candidate may be repeated before the study is refused.
+        tokens: the training budget of each anneal, padding included.
+        seeds: one anneal of each arm a seed; seed s has the same validated stream in every arm.
+        anneal: optimiser, schedule, batch, sequence length.
+        benchmarks: what every arm is scored on.
+        evaluate: how it is asked.
+        compare: which benchmarks decide, and the margins of the others.
+    """
+
+    name: Name
+    question: str = ""
+    base: ModelConfig
+    stage: TrainingStage
+    chat_template: str | None = None
+    validated: Annotated[tuple[ValidatedSource, ...], Field(min_length=1)]
+    candidates: Annotated[tuple[Source, ...], Field(min_length=1)]
+    candidate_weight: float = Field(default=0.2, gt=0, lt=1)
+    candidate_unit: Unit = "tokens"
+    max_epochs: float = Field(default=4.0, gt=0)
+    tokens: int = Field(gt=0)
+    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (1, 2, 3, 4, 5)
+    anneal: AnnealConfig = AnnealConfig()
+    benchmarks: Annotated[tuple[BenchmarkConfig, ...], Field(min_length=1)]
+    evaluate: EvaluateConfig = EvaluateConfig()
+    compare: CompareConfig = CompareConfig()
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds) or min(seeds) < 0:
+            raise ValueError("seeds must be different whole numbers from 0 on")
+        return seeds
+
+    @model_validator(mode="before")
+    @classmethod
+    def _profile_follows_stage(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not isinstance(data.get("evaluate", {}), dict):
+            return data
+        profile: Literal["base", "chat"] = "chat" if data.get("stage") == "sft" else "base"
+        asked = data.get("evaluate", {}).get("profile", profile)
+        if asked != profile:
+            raise ValueError(f"evaluate.profile: a {data.get('stage')} study is asked by the {profile} profile")
+        return data | {"evaluate": data.get("evaluate", {}) | {"profile": profile}}
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> Study:
+        names = [CONTROL, *(source.name for source in (*self.validated, *self.candidates))]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(
+                f"candidates: the name {twice[0]!r} is taken; sources, candidates and control need their own"
+            )
+        benchmarks = [benchmark.name for benchmark in self.benchmarks]
+        if twice := sorted({name for name in benchmarks if benchmarks.count(name) > 1}):
+            raise ValueError(f"benchmarks: {twice[0]!r} is listed twice; list each once")
+        if unknown := sorted(set(self.compare.primary or ()) - set(benchmarks)):
+            raise ValueError(
+                f"compare.primary: {unknown[0]!r} is not among the study's benchmarks; add it, or leave it out"
+            )
+        if self.sequences == 0:
+            step = self.anneal.sequence_length * self.anneal.global_batch
+            raise ValueError(
+                f"tokens: {self.tokens} is less than one step of {self.anneal.global_batch} sequences x "
+                f"{self.anneal.sequence_length} tokens; give {step} or more"
+            )
+        return self
+
+    @property
+    def sequences(self) -> int:
+        """The training sequences of one anneal: whole steps within the budget."""
+        step = self.anneal.sequence_length * self.anneal.global_batch
+        return self.tokens // step * self.anneal.global_batch
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Every source, the validated ones first."""
+        return (*self.validated, *self.candidates)
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms' names, the control first."""
+        return (CONTROL, *(candidate.name for candidate in self.candidates))
+
+    @property
+    def pack(self) -> PackConfig:
+        """How every source is packed."""
+        return PackConfig(stage=self.stage, sequence_length=self.anneal.sequence_length)
+
+    def plan(self, arm: str, seed: int) -> PlanConfig:
+        """Return how an arm is drawn with a seed."""
+        candidate = None
+        if arm != CONTROL:
+            candidate = CandidateShare(name=arm, share=self.candidate_weight, unit=self.candidate_unit)
+        weights = {source.name: source.weight for source in self.validated}
+        return PlanConfig(weights=weights, sequences=self.sequences, seed=seed, candidate=candidate)
+
+
+class Runtime(Frozen):
+    """What a study runs on. Changing any of it reruns nothing.
+
+    Attributes:
+        store: the folder of the store.
+        anneal: workers, GPUs, ZeRO stage, checkpoints.
+        evaluate: the evaluation environment, benchmark files, processes, device.
+        track: the MLflow server, SQLite under the store by default.
+    """
+
+    store: Path = Path("store")
+    anneal: AnnealRuntime = AnnealRuntime()
+    evaluate: EvaluateRuntime = EvaluateRuntime()
+    track: TrackConfig = TrackConfig()
+
+
+def load_study(path: Path) -> Study:
+    """Return the study of a YAML file; its relative paths start at the file's folder.
+
+    Raises:
+        StudyError: naming each field that makes no sense, and what to do about it.
+    """
+    data = _read_yaml(path)
+    for place, key in _paths(data):
+        if isinstance(place.get(key), str):
+            place[key] = str(path.absolute().parent / place[key])
+    return parse_study(data, str(path))
+
+
+def parse_study(data: object, where: str) -> Study:
+    """Return the study that `data` declares, paths as they stand.
+
+    Raises:
+        StudyError: as `load_study`.
+    """
+    try:
+        return Study.model_validate(data)
+    except ValidationError as error:
+        raise _explained(error, where) from error
+
+
+def load_runtime(path: Path | None) -> Runtime:
+    """Return the runtime of a YAML file, or the default one.
+
+    Raises:
+        StudyError: naming each field that makes no sense.
+    """
+    if path is None:
+        return Runtime()
+    try:
+        return Runtime.model_validate(_read_yaml(path))
+    except ValidationError as error:
+        raise _explained(error, str(path)) from error
+
+
+def check_runtime(study: Study, runtime: Runtime) -> None:
+    """Refuse a runtime that cannot carry a study out, before anything starts.
+
+    Raises:
+        StudyError: if the global batch does not divide over the workers.
+    """
+    accumulation(study.anneal, runtime.anneal)
+
+
+def _paths(data: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
+    """Return where a study's YAML holds paths."""
+    rows = [row for name in ("validated", "candidates", "benchmarks") for row in data.get(name) or []]
+    places = [(row, key) for row in rows if isinstance(row, dict) for key in ("file", "few_shot_file")]
+    return [*places, (data["base"], "path")] if isinstance(data.get("base"), dict) else places
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise StudyError(f"{path}: no such file", remedy="give the path of a study's YAML file") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: not YAML: {error}", remedy="mend the line that it names") from error
+    if not isinstance(data, dict):
+        raise StudyError(f"{path}: not a mapping of fields", remedy="see docs/reference/study.md")
+    return data
+
+
+def _explained(error: ValidationError, where: str) -> StudyError:
+    problems = []
+    for item in error.errors():
+        field = ".".join(str(part) for part in item["loc"])
+        message = item["msg"].removeprefix("Value error, ")
+        problems.append(f"{field}: {message}" if field else message)
+    return StudyError(
+        f"{where}: the study makes no sense; nothing was started\n  " + "\n  ".join(problems),
+        remedy="mend the fields named above; docs/reference/study.md says what each one means",
+    )

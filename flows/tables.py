@@ -1,0 +1,95 @@
+"""What the command line prints for a person: tables and trees of Rich."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+from rich.tree import Tree
+
+from flows.doctor import Finding
+from flows.outline import Outline
+from flows.record import StudyRecord
+from flows.trace import Event
+from tasks.core.results import Comparison, Delta
+
+_COLOURS = {"helps": "green", "hurts": "red", "trades": "yellow", "contaminated": "magenta"}
+_STATES = {"cached": "green", "to run": "yellow", "blocked": "dim"}
+
+
+def study_table(record: StudyRecord, comparison: Comparison) -> RenderableType:
+    """Return a study's verdicts with their sentences, and every delta with its interval."""
+    table = Table(title=f"{record.study.name}: candidates against the control, in points", title_justify="left")
+    for heading in (
+        "candidate",
+        "verdict",
+        "benchmark",
+        "control",
+        "candidate",
+        "delta",
+        "95 % interval",
+        "items",
+        "seeds",
+    ):
+        table.add_column(heading, justify="left" if heading in ("candidate", "verdict", "benchmark") else "right")
+    for candidate in comparison.candidates:
+        colour = _COLOURS.get(candidate.verdict, "")
+        for index, delta in enumerate(candidate.deltas):
+            first = index == 0
+            verdict = Text(candidate.verdict, style=f"bold {colour}") if first else ""
+            table.add_row(candidate.name if first else "", verdict, *_cells(delta))
+        table.add_section()
+    sentences = [Text(f"{c.name}: {c.sentence}") for c in comparison.candidates]
+    warnings = [*comparison.warnings, *(f"{c.name}: {w}" for c in comparison.candidates for w in c.warnings)]
+    return Group(table, *sentences, *(Text(f"warning: {warning}", style="yellow") for warning in warnings))
+
+
+def _cells(delta: Delta) -> tuple[str, ...]:
+    return (
+        delta.benchmark,
+        f"{delta.control:.2f}",
+        f"{delta.candidate:.2f}",
+        f"{delta.delta:+.2f}",
+        f"{delta.low:+.2f} to {delta.high:+.2f}",
+        f"{delta.n_items:,}",
+        str(delta.n_seeds),
+    )
+
+
+def outline_tree(outline: Outline) -> RenderableType:
+    """Return a study's steps by stage, what is cached and what would run, and the cost of the rest."""
+    tree = Tree(f"[bold]{outline.study}[/]  [dim]{outline.study_hash[:12]}[/]")
+    for stage in dict.fromkeys(step.stage for step in outline.steps):
+        steps = [step for step in outline.steps if step.stage == stage]
+        counts = Counter[str](step.state for step in steps)
+        said = ", ".join(f"{counts[state]} {state}" for state in _STATES if counts[state])
+        branch = tree.add(f"[bold]{stage}[/]  {said}")
+        for step in steps:
+            needs = f"  [dim]from {', '.join(step.needs)}[/]" if 0 < len(step.needs) <= 4 else ""
+            branch.add(f"[{_STATES[step.state]}]{step.state:>7}[/]  {step.name}{needs}")
+    cost = (
+        f"to run: {outline.anneals} of {outline.total_anneals} anneals, {outline.tokens:,} of "
+        f"{outline.total_tokens:,} training tokens, {outline.evaluations} evaluations. Nothing was started."
+    )
+    return Group(tree, Text(cost), *(Text(f"warning: {warning}", style="yellow") for warning in outline.warnings))
+
+
+def trace_table(events: Sequence[Event]) -> RenderableType:
+    """Return a row's way, an event a line."""
+    table = Table("stage", "what happened", "artifact")
+    for event in events:
+        table.add_row(event.stage, event.what, event.artifact)
+    return table
+
+
+def doctor_table(findings: Sequence[Finding]) -> RenderableType:
+    """Return what the doctor found, and the remedies."""
+    table = Table("engine", "works", "version", "device", "seconds", "remedy")
+    for finding in findings:
+        works = Text("yes", style="green") if finding.works else Text("no", style="bold red")
+        remedy = finding.remedy if not finding.works else ""
+        table.add_row(finding.engine, works, finding.version, finding.device, f"{finding.seconds:.1f}", remedy)
+    return table

@@ -1,0 +1,194 @@
+"""What one worker of a fit does: drain the queue, one job after another, each published as soon as it is done."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from tasks.anneal.config import AnnealJob, AnnealRuntime, identity
+from tasks.anneal.data import Pack, check_packs, check_plan, open_packs, open_plan
+from tasks.anneal.desk import Desk
+from tasks.anneal.engine import Progress
+from tasks.anneal.flops import gpu_peak
+from tasks.anneal.trainer import Group, Inputs, Step, train
+from tasks.core.errors import AssayError
+from tasks.core.rows import STEPS, write_rows
+from tasks.core.store import Draft, Store, write_json
+
+#: What transformers and DeepSpeed import when they find it and an anneal never uses: half of a worker's start-up.
+_UNUSED = ("mlflow", "sklearn", "datasets", "pandas", "scipy")
+
+
+def drain(config: dict[str, Any]) -> None:
+    """Train the queue. The loop that Ray Train runs in every worker."""
+    import ray.train
+
+    rank = ray.train.get_context().get_world_rank()
+    run = Path(config["run"])
+    _print_to(run / f"worker-{rank}.log")
+    worker = Worker(config, run, rank)
+    try:
+        worker.work()
+    except BaseException as error:
+        write_json(run / f"failed-{rank}.json", _failure(rank, worker.job, error))
+        traceback.print_exc()
+        raise
+
+
+def _print_to(path: Path) -> None:
+    log = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.close(log)
+
+
+def _failure(rank: int, job: str, error: BaseException) -> dict[str, Any]:
+    kind = type(error).__name__ if isinstance(error, AssayError) else ""
+    message = error.message if isinstance(error, AssayError) else f"{type(error).__name__}: {error}"
+    remedy = error.remedy if isinstance(error, AssayError) else ""
+    return {"rank": rank, "job": job, "kind": kind, "message": message, "remedy": remedy}
+
+
+class Worker:
+    """One process of a group; its first leads: it claims jobs, publishes them and reports."""
+
+    def __init__(self, config: dict[str, Any], run: Path, rank: int) -> None:
+        self.runtime = AnnealRuntime.model_validate(config["runtime"])
+        self.jobs = [AnnealJob.model_validate(job) for job in config["jobs"]]
+        self.store = Store(Path(config["store"]))
+        self.rank = rank % self.runtime.workers
+        self.desk = Desk(run, rank // self.runtime.workers)
+        self.job = ""
+        self._opened: dict[str, Pack] = {}
+        self._peaks: dict[str, tuple[float, str]] = {}
+
+    def work(self) -> None:
+        prepare_process(self.runtime)
+        if self.rank == 0:
+            self._lead()
+        else:
+            self._follow()
+
+    def _lead(self) -> None:
+        turn = 0
+        for turn, number in enumerate(self.desk.claims(len(self.jobs)), start=1):
+            job, decided = self.jobs[number], False
+
+            def build(draft: Draft, turn: int = turn, number: int = number, job: AnnealJob = job) -> None:
+                nonlocal decided
+                inputs = self._inputs(job)
+                self.desk.decide(turn, number, "train")
+                decided = True
+                self._publish(job, inputs, draft)
+
+            self.job = job.name
+            self.store.produce(identity(job), build)
+            if not decided:
+                self.desk.decide(turn, number, "skip")
+            self.desk.report(Progress(job.name, "finished" if decided else "cached"))
+        self.desk.decide(turn + 1, 0, "stop")
+
+    def _follow(self) -> None:
+        for number, action in self.desk.decisions():
+            job = self.jobs[number]
+            self.job = job.name
+            if action == "train":
+                scratch = self.store.scratch(identity(job))
+                self._train(job, self._inputs(job), scratch, scratch / "unused")
+
+    def _inputs(self, job: AnnealJob) -> Inputs:
+        check_packs(job, self.store)
+        plan = open_plan(self.store.folder(job.plan))
+        packs = open_packs(job.packs, self.store, self._opened)
+        check_plan(job, plan, packs)
+        return Inputs(plan, packs)
+
+    def _publish(self, job: AnnealJob, inputs: Inputs, draft: Draft) -> None:
+        rows = self._train(job, inputs, draft.scratch, draft.folder / "model")
+        write_rows(draft.folder / "logs" / "steps", rows, STEPS)
+        peak, source = self._peak(job.config.dtype)
+        draft.sources = {source: ref.digest for source, ref in job.packs.items()}
+        draft.provenance = {
+            "tokens": sum(row["tokens"] for row in rows),
+            "training_seconds": round(sum(row["seconds"] for row in rows), 3),
+            "final_loss": rows[-1]["loss"],
+            "runtime": self.runtime.model_dump(),
+            "peak_flops": peak,
+            "peak_source": source,
+            "versions": _versions(),
+        }
+
+    def _train(self, job: AnnealJob, inputs: Inputs, scratch: Path, output: Path) -> list[Step]:
+        group = Group(self.rank, self.runtime.workers, self._peak(job.config.dtype)[0])
+        steps = len(inputs.plan) // job.config.global_batch
+        self._report_start(job, steps)
+
+        def on_step(row: Step) -> None:
+            left = (steps - row["step"]) * row["seconds"]
+            state = (row["step"], steps, row["loss"], row["tokens_per_second"], left)
+            self.desk.report(Progress(job.name, "training", *state))
+
+        return train(job, self.runtime, inputs, group, scratch=scratch, output=output, on_step=on_step)
+
+    def _report_start(self, job: AnnealJob, steps: int) -> None:
+        if self.rank == 0:
+            self.desk.report(Progress(job.name, "training", 0, steps))
+
+    def _peak(self, dtype: str) -> tuple[float, str]:
+        if dtype not in self._peaks:
+            self._peaks[dtype] = peak_flops(dtype)
+        return self._peaks[dtype]
+
+
+def prepare_process(runtime: AnnealRuntime) -> None:
+    """Import the engines, without what an anneal never uses of them, and take their objects out of the collector.
+
+    The imports leave so many objects that one collection takes half a second, and DeepSpeed collects ten times a job.
+    On a CPU no operator of DeepSpeed's own is used, so none is looked for or built (its shared-memory communicator,
+    which serves inference only, would take a minute or two of g++).
+    """
+    for name in _UNUSED:
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+    import deepspeed
+    import torch
+    import transformers
+
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    torch.set_num_threads(runtime.threads)
+    if runtime.use_gpu:
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    else:
+        deepspeed.ops.__compatible_ops__ = {}
+    gc.collect()
+    gc.freeze()
+
+
+def peak_flops(dtype: str) -> tuple[float, str]:
+    """Return one process's peak FLOPs a second in a dtype, and where the figure is from."""
+    import torch
+
+    device = torch.device("cuda", torch.cuda.current_device()) if torch.cuda.is_available() else torch.device("cpu")
+    if device.type == "cuda" and dtype == "bfloat16" and (known := gpu_peak(torch.cuda.get_device_name(device))):
+        return known
+    size = 8192 if device.type == "cuda" else 768
+    left = torch.ones(size, size, dtype=getattr(torch, dtype), device=device)
+    best = float("inf")
+    for _ in range(5):
+        started = time.perf_counter()
+        (left @ left)[0, 0].item()
+        best = min(best, time.perf_counter() - started)
+    return 2 * size**3 / best, f"measured, a {size} x {size} product on one {device.type} worker"
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {name: version(name) for name in ("torch", "transformers", "deepspeed", "accelerate", "ray")}

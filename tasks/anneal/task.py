@@ -1,0 +1,58 @@
+"""The anneal stage as a Prefect task: arms in, references out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.anneal.config import AnnealJob, AnnealRuntime
+from tasks.anneal.engine import AnnealEngine, Report
+from tasks.core.errors import InfrastructureError
+from tasks.core.store import ArtifactRef
+
+
+async def _machine_failed(_task: object, _run: object, state: Any) -> bool:
+    """Say whether a failed run is worth another: only where the machine failed."""
+    error = await state.aresult(raise_on_failure=False)
+    return isinstance(error, InfrastructureError)
+
+
+@task(
+    name="anneal",
+    retries=2,
+    retry_delay_seconds=[5, 30],
+    retry_condition_fn=_machine_failed,
+    cache_policy=NO_CACHE,  # the store is the cache: its keys are explicit
+)
+def anneal_arms(
+    jobs: Sequence[AnnealJob],
+    runtime: AnnealRuntime,
+    store_root: Path,
+    *,
+    report: Report | None = None,
+    engine: AnnealEngine | None = None,
+) -> dict[str, ArtifactRef]:
+    """Train every job that is not in the store yet, in one fit; return each one's artifact by its name.
+
+    An artifact's folder holds ``model/`` (safetensors, config, tokenizer: ready for vLLM) and, outside its digest,
+    ``logs/steps/`` (table STEPS). A run that is killed goes on from the last checkpoint of the job in flight.
+
+    Raises:
+        StudyError: for a queue that makes no sense; nothing was started.
+        IntegrityError: for packs of another tokenizer or template, or a plan that names rows that are not there.
+        InfrastructureError: if the machine failed, after two more tries.
+        EngineError: if training failed.
+    """
+    if engine is None:
+        from tasks.anneal.ray_fit import RayFit
+
+        engine = RayFit()
+    return engine.anneal(jobs, runtime, store_root, report or _quiet)
+
+
+def _quiet(_: object) -> None:
+    """Take progress and say nothing."""

@@ -1,0 +1,46 @@
+"""Which model a study starts from, and what a tiny one is made of."""
+
+from __future__ import annotations
+
+from pydantic import Field, model_validator
+
+from tasks.core.identity import Frozen
+
+#: Raised whenever the meaning of a resolved checkpoint changes.
+STAGE_VERSION = 1
+
+
+class ModelConfig(Frozen):
+    """A base model: a local folder, or a hub id with the commit to take.
+
+    Attributes:
+        path: a folder with ``config.json``, safetensors weights and a tokenizer; relative to the study file.
+        hub: a hub id (``owner/name``) instead.
+        revision: the commit of the hub id.
+    """
+
+    path: str | None = None
+    hub: str | None = None
+    revision: str | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> ModelConfig:
+        if (self.path is None) == (self.hub is None):
+            raise ValueError("give either `path` or `hub`")
+        if self.hub and not self.revision:
+            raise ValueError("a hub id needs a `revision`: copy the commit from the model's page (Files and versions)")
+        return self
+
+
+class TinyConfig(Frozen):
+    """A Qwen2 model small enough to train on the spot, and its byte-level BPE tokenizer.
+
+    `head` is 32 at least: vLLM's CPU build takes nothing smaller.
+    """
+
+    vocabulary: int = Field(default=512, ge=300)
+    hidden: int = 128
+    layers: int = 3
+    heads: int = 4
+    intermediate: int = 384
+    positions: int = 512

@@ -1,0 +1,126 @@
+"""Scores many models on many benchmarks through the store: only what is not there yet, published as soon as it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tasks.core.errors import DataError
+from tasks.core.identity import Identity
+from tasks.core.rows import SCORES, write_rows
+from tasks.core.store import ArtifactRef, Draft, Store
+from tasks.evaluate.config import EvaluateConfig, EvaluateJob, EvaluateRuntime
+from tasks.evaluate.engine import EvaluationEngine, Progress, RawResult, Suite, Task
+from tasks.evaluate.normalise import accuracy, normalise
+from tasks.evaluate.suite import check_allowed, custom_suite, evaluation_identity, registered_suite
+
+
+def identity_of(job: EvaluateJob, config: EvaluateConfig, runtime: EvaluateRuntime) -> Identity:
+    """Return the identity of one job's scores; see `evaluation_identity`."""
+    return evaluation_identity(
+        model_digest=job.digest,
+        tokenizer=job.tokenizer,
+        benchmark=job.benchmark,
+        config=config,
+        data=Path(runtime.data),
+    )
+
+
+def evaluate(
+    jobs: Sequence[EvaluateJob],
+    *,
+    config: EvaluateConfig,
+    runtime: EvaluateRuntime,
+    store: Store,
+    engine: EvaluationEngine,
+    on_progress: Callable[[Progress], None],
+) -> list[ArtifactRef]:
+    """Return the scores of each job, in the jobs' order: artifacts of `SCORES` rows.
+
+    Jobs whose scores are in the store are not run. A kill loses at most what was being scored.
+
+    Raises:
+        StudyError: where a benchmark would run model-written code and the study does not allow it.
+        DataError: where a benchmark's or a model's files are missing or cannot be used. Nothing was started.
+        EngineError, InfrastructureError, IntegrityError: see `EvaluationEngine.run` and `normalise`.
+    """
+    check_allowed([job.benchmark for job in jobs], config)
+    identities = [identity_of(job, config, runtime) for job in jobs]
+    if any(store.find(identity) is None for identity in identities):
+        _drain(jobs, identities, config, runtime, store, engine, on_progress)
+    return [_published(store, identity) for identity in identities]
+
+
+def _drain(
+    jobs: Sequence[EvaluateJob],
+    identities: Sequence[Identity],
+    config: EvaluateConfig,
+    runtime: EvaluateRuntime,
+    store: Store,
+    engine: EvaluationEngine,
+    on_progress: Callable[[Progress], None],
+) -> None:
+    with ExitStack() as locks:
+        # One run a model at a time: of two studies that share models, the second waits and reads. Sorted, so that two
+        # never wait for each other.
+        for digest in sorted({job.digest for job in jobs}):
+            locks.enter_context(store.locked(f"evaluate-model-{digest[:20]}"))
+        missing = {i.key: (job, i) for job, i in zip(jobs, identities, strict=True) if store.find(i) is None}
+        tasks = [_task(job, identity, config, runtime, store) for job, identity in missing.values()]
+
+        def publish(task: Task, raw: RawResult) -> None:
+            job, identity = missing[task.key]
+            rows = normalise(raw, task.suite)
+            store.produce(identity, lambda draft: _write(draft, job, raw, rows))
+
+        if tasks:
+            engine.run(tasks, publish, on_progress)
+
+
+def _task(job: EvaluateJob, identity: Identity, config: EvaluateConfig, runtime: EvaluateRuntime, store: Store) -> Task:
+    folder = Path(job.folder).absolute()
+    if not (folder / "config.json").is_file():
+        raise DataError(f"{folder} holds no model: config.json is missing", remedy=f"train {job.name} again")
+    scratch = store.scratch(identity)
+    return Task(
+        key=identity.key,
+        model=job.name,
+        folder=str(folder),
+        suite=_suite(job, config, scratch),
+        profile=config.profile,
+        dtype=config.dtype,
+        max_context=config.max_context,
+        engine=config.engine,
+        out=str(scratch / "raw.json"),
+        batch_size=runtime.batch_size,
+        device=runtime.device,
+    )
+
+
+def _suite(job: EvaluateJob, config: EvaluateConfig, scratch: Path) -> Suite:
+    return custom_suite(job.benchmark, scratch) if job.benchmark.custom else registered_suite(job.benchmark, config)
+
+
+def _write(draft: Draft, job: EvaluateJob, raw: RawResult, rows: list[dict[str, Any]]) -> None:
+    draft.num_rows = write_rows(draft.folder, rows, SCORES)
+    draft.columns = dict(SCORES)
+    draft.sources = {"model": job.name}
+    draft.provenance = {
+        "versions": raw.versions,
+        "seconds": raw.seconds,
+        "items": len(rows),
+        "accuracy": round(accuracy(rows), 6),
+        "opencompass": {subset.abbr: subset.metrics for subset in raw.subsets},
+        "output_tokens": sum(row.tokens for subset in raw.subsets for row in subset.rows),
+        "truncated": sum(row["truncated"] for row in rows),
+        "prompts_cut": raw.prompts_cut,
+    }
+
+
+def _published(store: Store, identity: Identity) -> ArtifactRef:
+    ref = store.find(identity)
+    if ref is None:
+        raise LookupError(f"evaluate {identity.key[:20]} was run and not published")
+    return ref

@@ -1,0 +1,63 @@
+"""What a source is: a file, a glob of files or a hub dataset, and which of its columns say what."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from tasks.core.identity import Frozen
+
+#: Raised whenever the meaning of an ingested record changes.
+STAGE_VERSION = 1
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+RecordField = Literal["text", "question", "answer", "messages"]
+
+
+class HubDataset(Frozen):
+    """A dataset read through `datasets`: a hub id, or a local folder in the hub's layout.
+
+    Attributes:
+        id: the hub id (``owner/name``) or a folder.
+        config: the dataset's configuration, where it has several.
+        split: the split to read.
+        revision: the commit to read. A hub id needs one: a moving branch has no identity.
+    """
+
+    id: str
+    config: str | None = None
+    split: str = "train"
+    revision: str | None = None
+
+
+class SourceConfig(Frozen):
+    """One source of training documents, from a file or a hub dataset.
+
+    Attributes:
+        name: what the source is called in every table and report; part of each row's id.
+        file: a path or glob of ``.jsonl``, ``.json``, ``.csv``, ``.tsv`` or ``.parquet`` files, also with ``.gz`` or
+            ``.zst`` behind. Relative paths start at the study file.
+        hub: a hub dataset instead.
+        columns: which column holds which field, such as ``{question: problem, answer: solution}``. Left out, the
+            fields' own names are looked for: ``messages``, else ``question`` and ``answer``, else ``text``.
+        max_dropped: the largest share of rows that may be unusable before the source is refused.
+    """
+
+    name: Name
+    file: str | None = None
+    hub: HubDataset | None = None
+    columns: dict[RecordField, str] = Field(default_factory=dict)
+    max_dropped: float = Field(default=0.01, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> SourceConfig:
+        if (self.file is None) == (self.hub is None):
+            raise ValueError("give either `file` or `hub`")
+        return self._check_columns()
+
+    def _check_columns(self) -> Self:
+        fields = set(self.columns)
+        if fields and fields not in ({"text"}, {"messages"}, {"question", "answer"}):
+            raise ValueError("`columns` names `text`, or `messages`, or `question` and `answer`")
+        return self

@@ -1,0 +1,56 @@
+"""The ingest task: a source in, its records and its dropped rows out."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from prefect import task
+
+from tasks.core.errors import DataError
+from tasks.core.rows import DROPS, RECORDS, RowWriter
+from tasks.core.store import ArtifactRef, Draft, Store
+from tasks.ingest.config import SourceConfig
+from tasks.ingest.shapes import UnusableRow, to_record
+from tasks.ingest.source import columns_of, identity, raw_rows
+
+
+@task(name="ingest", task_run_name="ingest {source.name}")
+def ingest(source: SourceConfig, store_root: Path) -> ArtifactRef:
+    """Publish the records of a source (RECORDS), with what was left out and why under ``dropped/`` (DROPS).
+
+    Raises:
+        DataError: if the source cannot be read, or more than its declared share of rows is unusable; the dropped rows
+            are then left where the message says.
+    """
+    return Store(store_root).produce(identity(source), lambda draft: write_records(source, draft))
+
+
+def write_records(source: SourceConfig, draft: Draft) -> None:
+    """Write a source's records and dropped rows into `draft`, one row in memory at a time."""
+    columns, reasons = columns_of(source), Counter[str]()
+    aside = draft.scratch / "dropped"  # kept when the source is refused, so that a person can look
+    shutil.rmtree(aside, ignore_errors=True)
+    with RowWriter(draft.folder, RECORDS) as kept, RowWriter(aside, DROPS) as dropped:
+        for raw in raw_rows(source):
+            try:
+                kept.write(to_record(raw, source.name, columns))
+            except UnusableRow as problem:
+                reasons[problem.reason] += 1
+                row = {"source": source.name, "origin": raw.origin, "reason": problem.reason, "detail": problem.detail}
+                dropped.write({"row_id": None, **row})
+    _check(source, kept.count, reasons, aside)
+    shutil.move(aside, draft.folder / "dropped")
+    draft.num_rows, draft.num_dropped, draft.columns = kept.count, dropped.count, RECORDS
+    draft.provenance = {"dropped": dict(reasons), "source": source.model_dump(mode="json")}
+
+
+def _check(source: SourceConfig, kept: int, reasons: Counter[str], aside: Path) -> None:
+    dropped = reasons.total()
+    if kept == 0 or dropped > source.max_dropped * (kept + dropped):
+        counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "it has no rows"
+        raise DataError(
+            f"{source.name}: {dropped} of {kept + dropped} rows cannot be used ({counts})",
+            remedy=f"see {aside}; mend the file, or raise the source's `max_dropped` above {source.max_dropped}",
+        )

@@ -1,0 +1,109 @@
+"""The mix tasks: records into a pack, packs into the plan of one arm with one seed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from prefect import task
+
+from tasks.core.checkpoint import Checkpoint
+from tasks.core.errors import DataError
+from tasks.core.identity import Identity
+from tasks.core.rows import DROPS, PACKS, PLAN, RECORDS, RowWriter, read_rows, write_rows
+from tasks.core.store import ArtifactRef, Draft, Store, write_json
+from tasks.mix.config import STAGE_VERSION, PackConfig, PackSize, PlanConfig
+from tasks.mix.packing import Document, pack, pack_size
+from tasks.mix.plan import draw, shares
+from tasks.mix.render import Unfit, render
+from tasks.mix.tokenizer import ChatTokenizer
+
+SIZE_FILE = "size.json"
+SHARES_FILE = "shares.json"
+
+
+def pack_identity(config: PackConfig, records: ArtifactRef, tokenizer: str, template: str) -> Identity:
+    """Return the identity of a source's pack; `tokenizer` and `template` are digests."""
+    inputs = {"records": records.digest, "tokenizer": tokenizer, "template": template}
+    return Identity.of("pack", STAGE_VERSION, config, inputs)
+
+
+def plan_identity(config: PlanConfig, packs: Mapping[str, ArtifactRef]) -> Identity:
+    """Return the identity of an arm's plan: its config and the packs of its own sources."""
+    return Identity.of("plan", STAGE_VERSION, config, {name: packs[name].digest for name in sources(config)})
+
+
+def sources(config: PlanConfig) -> list[str]:
+    """Return the sources that an arm draws from."""
+    return [*config.weights, *([config.candidate.name] if config.candidate else [])]
+
+
+@task(name="pack", task_run_name="pack {name}")
+def pack_source(name: str, config: PackConfig, records: ArtifactRef, base: Checkpoint, store_root: Path) -> ArtifactRef:
+    """Publish the packed sequences of one source (PACKS), with what does not fit under ``dropped/`` (DROPS).
+
+    Raises:
+        DataError: if nothing of the source fits, or its tokenizer cannot be loaded.
+    """
+    store = Store(store_root)
+
+    def build(draft: Draft) -> None:
+        rows = read_rows(store.folder(records), RECORDS)
+        write_pack(name, rows, ChatTokenizer.load(base.folder, base.template_text), config, draft)
+        draft.sources = {"records": records.path}
+
+    return store.produce(pack_identity(config, records, base.tokenizer, base.template), build)
+
+
+def write_pack(
+    name: str, records: Iterable[Mapping[str, object]], tokenizer: ChatTokenizer, config: PackConfig, draft: Draft
+) -> None:
+    """Write the packed sequences of `records` into `draft`, a window of documents in memory at a time."""
+    reasons = Counter[str]()
+    with RowWriter(draft.folder / "dropped", DROPS) as dropped:
+
+        def fitting() -> Iterator[Document]:
+            for item in render(records, tokenizer, config):
+                if isinstance(item, Document):
+                    yield item
+                else:
+                    reasons[item.reason] += 1
+                    dropped.write(_drop(name, item))
+
+        draft.num_rows = write_rows(draft.folder, pack(fitting(), config.sequence_length), PACKS)
+    if draft.num_rows == 0:
+        raise DataError(
+            f"{name}: none of its rows fits a sequence of {config.sequence_length} tokens ({dict(reasons)})",
+            remedy="raise budget.sequence_length, or look at the source",
+        )
+    size = pack_size(read_rows(draft.folder, ["input_ids", "labels", "lengths"]))
+    write_json(draft.folder / SIZE_FILE, size.model_dump())
+    draft.num_dropped, draft.columns = dropped.count, PACKS
+    draft.provenance = {"source": name, "dropped": dict(reasons), "size": size.model_dump()}
+
+
+def _drop(source: str, unfit: Unfit) -> dict[str, object]:
+    return {"row_id": unfit.row_id, "source": source, "origin": None, "reason": unfit.reason, "detail": unfit.detail}
+
+
+def read_size(store: Store, ref: ArtifactRef) -> PackSize:
+    """Return what a pack holds."""
+    return PackSize.model_validate_json((store.folder(ref) / SIZE_FILE).read_text())
+
+
+@task(name="plan", task_run_name="plan {arm} seed {config.seed}")
+def plan_arm(arm: str, config: PlanConfig, packs: dict[str, ArtifactRef], store_root: Path) -> ArtifactRef:
+    """Publish the training order of one arm with one seed (PLAN) and what it takes from each source."""
+    store = Store(store_root)
+
+    def build(draft: Draft) -> None:
+        sizes = {name: read_size(store, packs[name]) for name in sources(config)}
+        order = draw(config, sizes)
+        rows = ({"position": p, "source": s, "sequence": n} for p, (s, n) in enumerate(order))
+        draft.num_rows, draft.columns = write_rows(draft.folder, rows, PLAN), PLAN
+        write_json(draft.folder / SHARES_FILE, [share.model_dump() for share in shares(order, sizes)])
+        draft.sources = {name: packs[name].path for name in sources(config)}
+        draft.provenance = {"arm": arm, "seed": config.seed}
+
+    return store.produce(plan_identity(config, packs), build)

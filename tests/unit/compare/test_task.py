@@ -1,0 +1,82 @@
+"""The artifact that a comparison becomes, from artifacts of scores."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from tasks.compare.config import STAGE_VERSION, CompareConfig, ScoredArm
+from tasks.compare.task import compare_arms, identity, read_comparison
+from tasks.core.errors import IntegrityError
+from tasks.core.identity import Identity
+from tasks.core.rows import SCORES, write_rows
+from tasks.core.store import Store
+
+#: Pinned beside the version: another digest without a higher STAGE_VERSION is a change nobody announced.
+PINNED = (1, "PIN")
+
+
+def publish(store: Store, arm: str, seed: int, scores, torch: str = "2.13.0", limit: int = 60) -> ScoredArm:
+    rows = [
+        {
+            "benchmark": "math-a", "item": item, "cluster": None, "correct": correct, "truncated": False,
+            "bits": None if math.isnan(bits) else bits, "bytes": 4, "prompt": prompt, "prediction": "", "gold": "",
+        }
+        for item, prompt, correct, bits in zip(scores.item, scores.prompt, scores.correct, scores.bits, strict=True)
+    ]  # fmt: skip
+
+    def build(draft):
+        draft.num_rows, draft.columns = write_rows(draft.folder, rows, SCORES), SCORES
+        draft.provenance = {"engines": {"torch": torch}}
+
+    made = store.produce(Identity.of("evaluate", 1, {"limit": limit}, {"model": f"{arm}{seed}"}), build)
+    return ScoredArm(arm=arm, seed=seed, benchmark="math-a", scores=made)
+
+
+@pytest.fixture
+def tables(build):
+    return build({"math-a": {"control": 0.3, "worked": 0.7}}, n=60)
+
+
+def run(scored, facts, store):
+    return compare_arms.fn(scored, facts, "control", CompareConfig(), store.root)
+
+
+def test_published_found_again_and_pinned(tmp_path, tables, facts):
+    store = Store(tmp_path)
+    scored = [publish(store, arm, seed, scores) for (arm, seed, _), scores in tables.items()]
+    ref = run(scored, facts, store)
+    comparison = read_comparison(store, ref)
+    assert comparison.candidates[0].verdict == "helps"
+    assert comparison.candidates[0].deltas[0].bits_per_byte_control is None
+    assert run(scored[::-1], facts[::-1], store) == ref
+    assert (STAGE_VERSION, ref.digest[:16]) == PINNED
+
+
+def test_other_engines_are_refused_even_where_the_comparison_is_known(tmp_path, tables, facts):
+    store = Store(tmp_path)
+    scored = [
+        publish(store, arm, seed, scores, torch="2.12.0" if (arm, seed) == ("worked", 2) else "2.13.0")
+        for (arm, seed, _), scores in tables.items()
+    ]
+    with pytest.raises(IntegrityError, match=r"torch is '2.12.0' for worked, seed 2"):
+        run(scored, facts, store)
+
+
+def test_other_settings_are_refused(tmp_path, tables, facts):
+    store = Store(tmp_path)
+    scored = [
+        publish(store, arm, seed, scores, limit=50 if arm == "worked" else 60)
+        for (arm, seed, _), scores in tables.items()
+    ]
+    with pytest.raises(IntegrityError, match="limit is 50 for worked, seed 1 and 60 for control, seed 1"):
+        run(scored, facts, store)
+
+
+def test_the_rule_and_the_scores_are_the_identity(tmp_path, tables, facts):
+    store = Store(tmp_path)
+    scored = [publish(store, arm, seed, scores) for (arm, seed, _), scores in tables.items()]
+    key = identity(scored, facts, "control", CompareConfig()).key
+    assert identity(scored, facts, "control", CompareConfig(band=1)).key != key
+    assert identity(scored[1:], facts, "control", CompareConfig()).key != key
