@@ -26,7 +26,7 @@ from tasks.ingest.task import ingest
 from tasks.mix.task import pack_source, plan_arm
 from tasks.report.task import identity as report_identity
 from tasks.report.task import write_report
-from tasks.rules.task import make_problems
+from tasks.rules.task import make_by_rules
 from tasks.track.task import track_study
 
 
@@ -58,7 +58,7 @@ def _conclude(work: Work, ref: ArtifactRef) -> Path:
 def _records(work: Work, source: Source) -> ArtifactRef:
     identity = work.records_identity(source)
     if source.recipe is not None:
-        make = cached(make_problems, work.store, [identity])
+        make = cached(make_by_rules, work.store, [identity])
         return make(source.name, source.recipe, work.store.root)
     return cached(ingest, work.store, [identity])(source.as_read, work.store.root)
 

@@ -116,16 +116,18 @@ def doctor(runtime: RuntimeFile = None, as_json: AsJson = False) -> None:
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Option(help="Where the demo's files, model and store go.")] = Path("demo"),
+    folder: Annotated[Path, typer.Option(help="Where the demo's study, data and base model go.")] = Path("demo"),
+    runtime: RuntimeFile = None,
+    store: StoreFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Train a tiny model on the spot and carry out the quick-start study on it, all engines real."""
+    settings = _runtime(runtime, store)
     _prefect_defaults()
+    from flows.assess import assess
     from flows.quickstart import quickstart
 
-    study, settings = quickstart(folder)
-    from flows.assess import assess
-
+    study = quickstart(folder, settings)
     assess(study, settings)
     _print_study(settings.store, study.name, as_json)
 

@@ -26,7 +26,7 @@ from tasks.core.identity import Frozen
 from tasks.evaluate.config import BenchmarkConfig, EvaluateConfig, EvaluateRuntime
 from tasks.ingest.config import Name, SourceConfig
 from tasks.mix.config import CandidateShare, PackConfig, PlanConfig, TrainingStage, Unit
-from tasks.rules.config import ProblemSet
+from tasks.rules.config import Recipe
 from tasks.track.config import TrackConfig
 
 CONTROL = "control"
@@ -35,7 +35,7 @@ CONTROL = "control"
 class Source(SourceConfig):
     """A dataset: a file, a hub dataset, or a recipe that makes it."""
 
-    recipe: ProblemSet | None = None
+    recipe: Recipe | None = None
 
     @model_validator(mode="after")
     def _one_origin(self) -> Source:

@@ -78,6 +78,7 @@ class AnnealRuntime(Frozen):
         keep: checkpoints kept; at least two, so that a torn one has one before it.
         threads: CPU threads a worker computes with.
         ray_address: a running Ray cluster to use; by default one is started on this machine.
+        keep_warm: seconds that workers wait for more jobs after the last one, ready to train at once.
         collective_timeout: seconds that a worker waits for the others before the run is given up.
     """
 
@@ -92,6 +93,7 @@ class AnnealRuntime(Frozen):
     keep: Annotated[int, Field(ge=2)] = 2
     threads: Positive = 1
     ray_address: str | None = None
+    keep_warm: Annotated[int, Field(ge=0)] = 60
     collective_timeout: Positive = 1800
 
     @model_validator(mode="after")

@@ -1,9 +1,9 @@
 """Packs and plans as training reads them: flat arrays on disk, and batches of equal shape.
 
 A pack's rows are laid end to end in unlinked temporary files and mapped, so a worker's memory stays flat however large
-the pack is, and nothing is left behind when the worker dies. A batch is padded to the sequence length; positions restart
-at 0 in every document, which is how the model knows where one ends (no attention mask is passed: transformers then
-builds the block-diagonal causal one). Padding is a document of its own with labels -100.
+the pack is, and nothing is left behind when the worker dies. A batch is padded to the sequence length; positions
+restart at 0 in every document, which is how the model knows where one ends (no attention mask is passed: transformers
+then builds the block-diagonal causal one). Padding is a document of its own with labels -100.
 """
 
 from __future__ import annotations
@@ -134,7 +134,8 @@ def open_plan(folder: Path) -> Plan:
     sequences: list[Ints] = []
     seen = 0
     for path in shards(folder):
-        table = pq.read_table(path)
+        with pq.ParquetFile(path) as file:
+            table = file.read()
         if (table["position"].to_numpy() != np.arange(seen, seen + len(table))).any():
             raise IntegrityError(f"the plan {folder} is not in order of position", remedy="remove it and run again")
         names = table["source"].to_pylist()

@@ -1,9 +1,10 @@
 """The DeepSpeed configuration that an anneal generates: pure, and written out in full, nothing left on ``auto``.
 
 The optimiser is not in it: the trainer hands DeepSpeed a `torch.optim.AdamW` of its own, which spares the just-in-time
-build of DeepSpeed's and keeps weight decay off biases and norms. Gradients are reduced in float32, so that the number of
-workers changes a bfloat16 run as little as it can. For the same reason a bfloat16 run without ZeRO is a ZeRO-1 run: DeepSpeed's
-bfloat16 optimiser outside ZeRO accumulates gradients in bfloat16, and its losses drift from those of stages 1 to 3.
+build of DeepSpeed's and keeps weight decay off biases and norms. Gradients are reduced in float32, so that the number
+of workers changes a bfloat16 run as little as it can. For the same reason a bfloat16 run without ZeRO is a ZeRO-1 run:
+DeepSpeed's bfloat16 optimiser outside ZeRO accumulates gradients in bfloat16, and its losses drift from those of
+stages 1 to 3.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Model FLOPs utilisation: how much of the device's peak goes into the model's own arithmetic.
 
-A training step of D tokens costs about 6·N·D FLOPs (Kaplan et al. 2020, arXiv:2001.08361, section 2.1), N the parameters that a
-token meets: of a mixture of experts only the routed share, and no input embedding that is not also the output's.
-Attention's own FLOPs are left out, so short sequences make the figure a lower bound. Recomputed activations do not count.
+A training step of D tokens costs about 6·N·D FLOPs (Kaplan et al. 2020, arXiv:2001.08361, section 2.1), N the
+parameters that a token meets: of a mixture of experts only the routed share, and no input embedding that is not also
+the output's. Attention's own FLOPs are left out, so the figure is a lower bound. Recomputed activations do not count.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A model's files and parameters: loading the base, drawing random weights, saving what vLLM reads.
 
-The saved folder holds safetensors in the job's dtype, ``config.json`` and the base's own tokenizer files, byte for byte.
+The saved folder holds safetensors in the job's dtype, ``config.json`` and the base's own tokenizer files, byte for
+byte.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ def load(job: AnnealJob, scratch: Path, rank: int) -> Any:
             f"{job.name!r}: the base model {folder} cannot be loaded: {error}",
             remedy="give a folder with config.json and *.safetensors; for a new model, initialise: random",
         ) from error
+    model.config.use_cache = False  # with a cache, transformers does not look for document borders
     model.train()
     return model
 

@@ -1,18 +1,13 @@
-"""The engine that ships: one Ray Train fit drains a queue of anneals.
+"""The engine that ships: one Ray Train fit drains a queue of anneals, and stays warm for the next.
 
-Ray is started once in a driver process, with no dashboard, no usage statistics and no network but the loopback, and
-reused by later fits; a cluster that is there already is used where the runtime names its address. It is started from a
-thread that lives as long as the process, since its processes die with the thread that started them: so they die with the
-driver, however it dies, and not with the task that happened to need them first.
-
-Ray's errors are mapped here. A worker that vanished, or lost its peers, is the machine's failure; what a worker raised
-itself is the engine's, told with the tail of its log.
+A fit's start (Ray, its controller, the workers and their imports) costs as much as training a small model does, so a
+process opens one and keeps it for `keep_warm` seconds after its last job: later queues of the same runtime and store
+go into the same fit. `warm` opens it early, while other work goes on.
 """
 
 from __future__ import annotations
 
-import os
-import re
+import atexit
 import shutil
 import threading
 import uuid
@@ -25,18 +20,14 @@ from tasks.anneal.checkpoints import check_shape, latest, run_shape
 from tasks.anneal.config import AnnealJob, AnnealRuntime, check_queue, identity
 from tasks.anneal.data import check_packs
 from tasks.anneal.engine import Progress, Report
-from tasks.core import errors
-from tasks.core.errors import AssayError, EngineError, InfrastructureError, IntegrityError
+from tasks.anneal.ray_cluster import resources, start_ray, stop_ray, worker_environment
+from tasks.anneal.ray_errors import mapped
+from tasks.core.errors import IntegrityError
 from tasks.core.store import ArtifactRef, Store
 
 _POLL_SECONDS = 0.1
-_REPO = Path(__file__).parents[2]
-_LOST_PEER = re.compile(
-    r"connection (closed|reset|refused)|timed out|timeout|broken pipe|socket|unhandled system error|remote process exited",
-    re.IGNORECASE,
-)
-_DEATHS = ("ActorDied", "ActorUnavailable", "WorkerCrashed", "OutOfMemory", "NodeDied", "RayActorError", "HealthCheck")
-_driver_lock = threading.Lock()
+_opening = threading.Lock()
+_open: dict[str, _Fit] = {}
 
 
 class RayFit:
@@ -53,110 +44,95 @@ class RayFit:
             check_packs(job, store)
             _check_checkpoint(job, runtime, store)
         if todo:
-            self._fit(todo, runtime, store, report)
+            report(Progress("", "starting"))
+            _drain(todo, runtime, store, report)
         return {job.name: _published(job, store) for job in jobs}
 
-    def _fit(self, todo: list[AnnealJob], runtime: AnnealRuntime, store: Store, report: Report) -> None:
-        report(Progress("", "starting"))
-        run = store.root / ".work" / f"fit-{uuid.uuid4().hex[:12]}"
-        run.mkdir(parents=True)
-        queue = sorted(todo, key=lambda job: -job.plan.num_rows * job.config.sequence_length)
-        config = {
-            "run": str(run),
-            "store": str(store.root),
-            "runtime": runtime.model_dump(mode="json"),
-            "jobs": [job.model_dump(mode="json") for job in (queue if runtime.parallel_jobs > 1 else todo)],
-        }
-        start_ray(runtime)
-        _watch(_Fit(config, runtime, run), run, report)
-        shutil.rmtree(run, ignore_errors=True)
+
+def warm(runtime: AnnealRuntime, store_root: Path) -> None:
+    """Open the fit that a later `anneal` with this runtime and store will use; return at once."""
+    threading.Thread(target=_fit_for, args=(runtime, Store(store_root), []), name="warm", daemon=True).start()
 
 
-def start_ray(runtime: AnnealRuntime) -> None:
-    """Make sure that this process is a Ray driver.
-
-    Raises:
-        InfrastructureError: if Ray does not start, or the cluster cannot be reached.
-    """
-    os.environ.update(_DRIVER_ENVIRONMENT)
-    import ray
-
-    with _driver_lock:
-        if ray.is_initialized():
-            return
-        failed: list[BaseException] = []
-        started = threading.Event()
-        threading.Thread(target=_keep_ray, args=(runtime, started, failed), name="ray", daemon=True).start()
-        started.wait()
-    if failed:
-        raise InfrastructureError(
-            f"Ray did not start: {failed[0]}",
-            remedy="see that the temporary folder has room and /dev/shm is writable; or name a running ray_address",
-        ) from failed[0]
+def close() -> None:
+    """Let every open fit end once its queue is empty, and wait for it. Ray stays."""
+    with _opening:
+        fits = list(_open.values())
+        _open.clear()
+    for fit in fits:
+        desk.close(fit.folder)
+        fit.join()
+        shutil.rmtree(fit.folder, ignore_errors=True)
 
 
-def stop_ray() -> None:
-    """Stop the Ray that this process started, and all its workers. A later fit starts another."""
-    import ray
-
-    with _driver_lock:
-        ray.shutdown()
-
-
-#: Read by Ray in the driver and handed on to its own processes.
-_DRIVER_ENVIRONMENT = {
-    "RAY_TRAIN_V2_ENABLED": "1",
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
-    "RAY_TRAIN_ENABLE_PRINT_PATCH": "0",
-    "RAY_TRAIN_METRICS_ENABLED": "0",
-    "RAY_DISABLE_IMPORT_WARNING": "1",
-}
+def _drain(todo: list[AnnealJob], runtime: AnnealRuntime, store: Store, report: Report) -> None:
+    """Put jobs into a fit's queue and report until they are done; raise what stopped them."""
+    while todo:
+        fit, waiting = _fit_for(runtime, store, todo)
+        try:
+            _follow(fit, waiting, report)
+        except (KeyboardInterrupt, SystemExit):
+            stop_ray()
+            raise
+        if fit.error is not None and waiting:
+            raise mapped(fit.error, fit.folder, set(waiting)) from fit.error
+        todo = list(waiting.values())  # the fit was closing as they came: they go into the next one
 
 
-def _keep_ray(runtime: AnnealRuntime, started: threading.Event, failed: list[BaseException]) -> None:
-    """Start Ray and stay: Ray's processes die with this thread."""
-    import logging
+def _follow(fit: _Fit, waiting: dict[int, AnnealJob], report: Report) -> None:
+    """Report on the jobs in `waiting`, and take out those that are done, until none is left or the fit has ended."""
+    seen, mine = dict[Path, int](), set(waiting)
+    ended = False
+    while waiting and not ended:
+        fit.join(_POLL_SECONDS)
+        ended = not fit.is_alive()
+        for number, progress in desk.new_progress(fit.folder, seen):
+            if number in mine:
+                report(progress)
+            if progress.state in ("finished", "cached"):
+                waiting.pop(number, None)
 
-    import ray
 
-    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if runtime.ray_address:
-        options |= {"address": runtime.ray_address}
-    else:
-        options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1", "object_store_memory": 80_000_000}
-    try:
-        ray.init(**options)
-    except BaseException as error:
-        failed.append(error)
-        return
-    finally:
-        started.set()
-    threading.Event().wait()
+def _fit_for(runtime: AnnealRuntime, store: Store, jobs: list[AnnealJob]) -> tuple[_Fit, dict[int, AnnealJob]]:
+    """Return the open fit of this runtime and store, opening one if need be, with `jobs` in its queue."""
+    key = f"{store.root} {runtime.model_dump_json()}"
+    with _opening:
+        fit = _open.get(key)
+        if fit is None or not fit.takes_jobs():
+            start_ray(runtime)
+            fit = _open[key] = _Fit(runtime, store)
+            fit.start()
+        return fit, {fit.put(job): job for job in jobs}
 
 
 class _Fit(threading.Thread):
-    """`TorchTrainer.fit`, beside the caller's thread, which reports progress meanwhile."""
+    """`TorchTrainer.fit`, beside the callers' threads, with the run's folder that its workers share with them."""
 
-    def __init__(self, config: dict[str, Any], runtime: AnnealRuntime, run: Path) -> None:
+    def __init__(self, runtime: AnnealRuntime, store: Store) -> None:
         super().__init__(name="fit", daemon=True)
         self.error: BaseException | None = None
-        self._config, self._runtime, self._run_folder = config, runtime, run
+        self.folder = store.root / ".work" / f"fit-{uuid.uuid4().hex[:12]}"
+        self._runtime, self._store, self._count = runtime, store, 0
+
+    def takes_jobs(self) -> bool:
+        return self.is_alive() and not (self.folder / "closed").exists()
+
+    def put(self, job: AnnealJob) -> int:
+        self._count += 1
+        desk.put(self.folder, self._count, job)
+        return self._count
 
     def run(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            _trainer(self._config, self._runtime, self._run_folder).fit()
+            _trainer(self._runtime, self._store, self.folder).fit()
         except BaseException as error:
             self.error = error
 
 
-def _trainer(config: dict[str, Any], runtime: AnnealRuntime, run: Path) -> Any:
+def _trainer(runtime: AnnealRuntime, store: Store, run: Path) -> Any:
     import logging
 
-    import ray
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
 
@@ -164,107 +140,26 @@ def _trainer(config: dict[str, Any], runtime: AnnealRuntime, run: Path) -> Any:
     from tasks.anneal.ray_worker import drain
 
     logging.getLogger("ray.train").setLevel(logging.ERROR)
-    total = runtime.workers * runtime.parallel_jobs
-    cores = min(1.0, ray.cluster_resources().get("CPU", 1.0) / total)
     return TorchTrainer(
         drain,
-        train_loop_config=config,
+        train_loop_config=desk.settings(store.root, run, runtime.model_dump(mode="json")),
         torch_config=GroupedTorchConfig(
             backend="nccl" if runtime.use_gpu else "gloo",
             timeout_s=runtime.collective_timeout,
             group_size=runtime.workers,
         ),
         scaling_config=ScalingConfig(
-            num_workers=total, use_gpu=runtime.use_gpu, resources_per_worker=_resources(runtime, cores)
+            num_workers=runtime.workers * runtime.parallel_jobs,
+            use_gpu=runtime.use_gpu,
+            resources_per_worker=resources(runtime),
         ),
         run_config=RunConfig(
-            name="fit",
+            name="ray",
             storage_path=str(run),
             failure_config=FailureConfig(max_failures=0),
-            worker_runtime_env={"env_vars": _worker_environment(runtime)},
+            worker_runtime_env={"env_vars": worker_environment(runtime)},
         ),
     )
-
-
-def _resources(runtime: AnnealRuntime, cores: float) -> dict[str, float]:
-    return {"CPU": cores, "GPU": 1} if runtime.use_gpu else {"CPU": cores}
-
-
-def _worker_environment(runtime: AnnealRuntime) -> dict[str, str]:
-    path = [str(_REPO), *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
-    environment = {
-        "PYTHONPATH": os.pathsep.join(dict.fromkeys(path)),
-        "OMP_NUM_THREADS": str(runtime.threads),
-        "HF_HUB_OFFLINE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "TORCH_EXTENSIONS_DIR": os.environ.get("TORCH_EXTENSIONS_DIR", str(Path.home() / ".cache" / "torch_extensions")),
-    }
-    if runtime.use_gpu:
-        return environment | {"CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
-    return environment | {"DS_ACCELERATOR": "cpu", "CUDA_VISIBLE_DEVICES": "", "GLOO_SOCKET_IFNAME": _loopback(runtime)}
-
-
-def _loopback(runtime: AnnealRuntime) -> str:
-    """Return the network interface for Gloo: the loopback, unless a cluster may span machines."""
-    return os.environ.get("GLOO_SOCKET_IFNAME", "") if runtime.ray_address else "lo"
-
-
-def _watch(fit: _Fit, run: Path, report: Report) -> None:
-    """Report progress until the fit ends, and raise what it raised."""
-    seen: dict[Path, int] = {}
-    fit.start()
-    try:
-        while fit.is_alive():
-            fit.join(_POLL_SECONDS)
-            for progress in desk.new_progress(run, seen):
-                report(progress)
-    except BaseException:
-        stop_ray()
-        raise
-    for progress in desk.new_progress(run, seen):
-        report(progress)
-    if fit.error is not None:
-        raise mapped(fit.error, run) from fit.error
-
-
-def mapped(error: BaseException, run: Path) -> AssayError:
-    """Return a fit's error as one of Assay's own, with the job's name and the tail of the worker's log."""
-    found = desk.failures(run)
-    if (own := next((f for f in found if f["kind"]), None)) is not None:
-        kind = getattr(errors, own["kind"])
-        rebuilt: AssayError = kind(own["message"], remedy=own["remedy"])
-        return rebuilt
-    dead = [rank for rank, why in _worker_failures(error).items() if any(d in _named(why) for d in _DEATHS)]
-    first = found[0] if found else {"rank": dead[0] if dead else 0, "job": "", "message": str(error)}
-    where = f"annealing {first['job']!r}" if first["job"] else "annealing"
-    tail = f"{run}\n{desk.log_tail(run, dead[0] if dead else first['rank'])}"
-    if dead or not found or _LOST_PEER.search(first["message"]):
-        lost = f"worker {dead[0]} died" if dead else first["message"]
-        return InfrastructureError(
-            f"{where}: {lost}; its log, in {tail}",
-            remedy="run again: finished jobs are kept and the one in flight resumes; if memory ran out, lower micro_batch",
-        )
-    return EngineError(f"{where}: {first['message']}; the end of its log, in {tail}", remedy=_advice(first["message"]))
-
-
-def _advice(message: str) -> str:
-    if "out of memory" in message.lower():
-        return "lower micro_batch, raise zero_stage, or turn on gradient_checkpointing"
-    return "the log says where; `assay doctor` checks the engines"
-
-
-def _worker_failures(error: BaseException) -> dict[int, BaseException]:
-    failed: dict[int, BaseException] = getattr(error, "worker_failures", {})
-    return failed
-
-
-def _named(error: BaseException | None) -> str:
-    """Return the names of an error's classes and of its causes'."""
-    names = []
-    while error is not None:
-        names += [kind.__name__ for kind in type(error).__mro__]
-        error = error.__cause__ or error.__context__
-    return " ".join(names)
 
 
 def _todo(jobs: Sequence[AnnealJob], store: Store, report: Report) -> list[AnnealJob]:
@@ -288,3 +183,6 @@ def _check_checkpoint(job: AnnealJob, runtime: AnnealRuntime, store: Store) -> N
     found = latest(store.scratch(identity(job)) / "checkpoints")
     if found is not None:
         check_shape(found, run_shape(job.config, runtime), job.name)
+
+
+atexit.register(close)

@@ -1,8 +1,8 @@
 """Process groups inside one Ray Train fit: several jobs side by side, each on workers of its own.
 
 Ray Train joins all workers of a fit into one process group. Small models leave a machine idle that way, so here the
-workers are dealt into groups of `group_size`, each a process group of its own: what torch, DeepSpeed and the Trainer see
-as the world is the group. With one group this is Ray Train's own arrangement.
+workers are dealt into groups of `group_size`, each a process group of its own: what torch, DeepSpeed and the Trainer
+see as the world is the group. With one group this is Ray Train's own arrangement.
 
 Imported only by `ray_fit` and by Ray's own processes.
 """

@@ -10,33 +10,33 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from tasks.anneal import desk
 from tasks.anneal.config import AnnealJob, AnnealRuntime, identity
 from tasks.anneal.data import Pack, check_packs, check_plan, open_packs, open_plan
-from tasks.anneal.desk import Desk
 from tasks.anneal.engine import Progress
 from tasks.anneal.flops import gpu_peak
 from tasks.anneal.trainer import Group, Inputs, Step, train
 from tasks.core.errors import AssayError
 from tasks.core.rows import STEPS, write_rows
-from tasks.core.store import Draft, Store, write_json
+from tasks.core.store import Draft, Store
 
 #: What transformers and DeepSpeed import when they find it and an anneal never uses: half of a worker's start-up.
-_UNUSED = ("mlflow", "sklearn", "datasets", "pandas", "scipy")
+_UNUSED = ("mlflow", "sklearn", "datasets", "scipy")
 
 
-def drain(config: dict[str, Any]) -> None:
+def drain(settings: dict[str, Any]) -> None:
     """Train the queue. The loop that Ray Train runs in every worker."""
     import ray.train
 
     rank = ray.train.get_context().get_world_rank()
-    run = Path(config["run"])
+    run = Path(settings["run"])
     _print_to(run / f"worker-{rank}.log")
-    worker = Worker(config, run, rank)
+    worker = Worker(Store(Path(settings["store"])), AnnealRuntime.model_validate(settings["runtime"]), run, rank)
     try:
         worker.work()
     except BaseException as error:
-        write_json(run / f"failed-{rank}.json", _failure(rank, worker.job, error))
         traceback.print_exc()
+        desk.fail(run, _failure(rank, worker, error))
         raise
 
 
@@ -49,97 +49,103 @@ def _print_to(path: Path) -> None:
     os.close(log)
 
 
-def _failure(rank: int, job: str, error: BaseException) -> dict[str, Any]:
-    kind = type(error).__name__ if isinstance(error, AssayError) else ""
-    message = error.message if isinstance(error, AssayError) else f"{type(error).__name__}: {error}"
-    remedy = error.remedy if isinstance(error, AssayError) else ""
-    return {"rank": rank, "job": job, "kind": kind, "message": message, "remedy": remedy}
+def _failure(rank: int, worker: Worker, error: BaseException) -> desk.Failure:
+    if isinstance(error, AssayError):
+        return desk.Failure(rank, worker.number, worker.name, type(error).__name__, error.message, error.remedy)
+    return desk.Failure(rank, worker.number, worker.name, "", f"{type(error).__name__}: {error}", "")
 
 
 class Worker:
-    """One process of a group; its first leads: it claims jobs, publishes them and reports."""
+    """One process of a group; its first leads: it claims jobs, publishes them and reports.
 
-    def __init__(self, config: dict[str, Any], run: Path, rank: int) -> None:
-        self.runtime = AnnealRuntime.model_validate(config["runtime"])
-        self.jobs = [AnnealJob.model_validate(job) for job in config["jobs"]]
-        self.store = Store(Path(config["store"]))
-        self.rank = rank % self.runtime.workers
-        self.desk = Desk(run, rank // self.runtime.workers)
-        self.job = ""
+    `number` and `name` are those of the job at hand, -1 and empty before the first.
+    """
+
+    def __init__(self, store: Store, runtime: AnnealRuntime, run: Path, rank: int) -> None:
+        self.number, self.name = -1, ""
+        self._store, self._runtime = store, runtime
+        self._rank = rank % runtime.workers
+        self._desk = desk.Desk(run, rank // runtime.workers)
         self._opened: dict[str, Pack] = {}
         self._peaks: dict[str, tuple[float, str]] = {}
 
     def work(self) -> None:
-        prepare_process(self.runtime)
-        if self.rank == 0:
+        """Take part in every job of this group until there are no more."""
+        prepare_process(self._runtime)
+        if self._rank == 0:
             self._lead()
         else:
             self._follow()
 
     def _lead(self) -> None:
-        turn = 0
-        for turn, number in enumerate(self.desk.claims(len(self.jobs)), start=1):
-            job, decided = self.jobs[number], False
+        for number in self._desk.claims(self._runtime.keep_warm):
+            self._lead_one(number, self._next(number))
+        self._desk.decide(0, "stop")
 
-            def build(draft: Draft, turn: int = turn, number: int = number, job: AnnealJob = job) -> None:
-                nonlocal decided
-                inputs = self._inputs(job)
-                self.desk.decide(turn, number, "train")
-                decided = True
-                self._publish(job, inputs, draft)
+    def _lead_one(self, number: int, job: AnnealJob) -> None:
+        decided = []
 
-            self.job = job.name
-            self.store.produce(identity(job), build)
-            if not decided:
-                self.desk.decide(turn, number, "skip")
-            self.desk.report(Progress(job.name, "finished" if decided else "cached"))
-        self.desk.decide(turn + 1, 0, "stop")
+        def build(draft: Draft) -> None:
+            inputs = self._inputs(job)
+            self._desk.decide(number, "train")
+            decided.append(True)
+            self._publish(job, inputs, draft)
+
+        self._store.produce(identity(job), build)
+        if not decided:
+            self._desk.decide(number, "skip")
+        self._desk.report(number, Progress(job.name, "finished" if decided else "cached"))
 
     def _follow(self) -> None:
-        for number, action in self.desk.decisions():
-            job = self.jobs[number]
-            self.job = job.name
+        for number, action in self._desk.decisions():
+            job = self._next(number)
             if action == "train":
-                scratch = self.store.scratch(identity(job))
+                scratch = self._store.scratch(identity(job))
                 self._train(job, self._inputs(job), scratch, scratch / "unused")
 
+    def _next(self, number: int) -> AnnealJob:
+        job = self._desk.job(number)
+        self.number, self.name = number, job.name
+        return job
+
     def _inputs(self, job: AnnealJob) -> Inputs:
-        check_packs(job, self.store)
-        plan = open_plan(self.store.folder(job.plan))
-        packs = open_packs(job.packs, self.store, self._opened)
+        check_packs(job, self._store)
+        plan = open_plan(self._store.folder(job.plan))
+        packs = open_packs(job.packs, self._store, self._opened)
         check_plan(job, plan, packs)
         return Inputs(plan, packs)
 
     def _publish(self, job: AnnealJob, inputs: Inputs, draft: Draft) -> None:
         rows = self._train(job, inputs, draft.scratch, draft.folder / "model")
         write_rows(draft.folder / "logs" / "steps", rows, STEPS)
-        peak, source = self._peak(job.config.dtype)
         draft.sources = {source: ref.digest for source, ref in job.packs.items()}
-        draft.provenance = {
+        draft.provenance = self._provenance(job, rows)
+
+    def _provenance(self, job: AnnealJob, rows: list[Step]) -> dict[str, Any]:
+        peak, source = self._peak(job.config.dtype)
+        return {
+            "job": job.name,
             "tokens": sum(row["tokens"] for row in rows),
             "training_seconds": round(sum(row["seconds"] for row in rows), 3),
             "final_loss": rows[-1]["loss"],
-            "runtime": self.runtime.model_dump(),
+            "runtime": self._runtime.model_dump(mode="json"),
             "peak_flops": peak,
             "peak_source": source,
             "versions": _versions(),
         }
 
     def _train(self, job: AnnealJob, inputs: Inputs, scratch: Path, output: Path) -> list[Step]:
-        group = Group(self.rank, self.runtime.workers, self._peak(job.config.dtype)[0])
+        group = Group(self._rank, self._runtime.workers, self._peak(job.config.dtype)[0])
         steps = len(inputs.plan) // job.config.global_batch
-        self._report_start(job, steps)
 
         def on_step(row: Step) -> None:
             left = (steps - row["step"]) * row["seconds"]
             state = (row["step"], steps, row["loss"], row["tokens_per_second"], left)
-            self.desk.report(Progress(job.name, "training", *state))
+            self._desk.report(self.number, Progress(job.name, "training", *state))
 
-        return train(job, self.runtime, inputs, group, scratch=scratch, output=output, on_step=on_step)
-
-    def _report_start(self, job: AnnealJob, steps: int) -> None:
-        if self.rank == 0:
-            self.desk.report(Progress(job.name, "training", 0, steps))
+        if self._rank == 0:
+            self._desk.report(self.number, Progress(job.name, "training", 0, steps))
+        return train(job, self._runtime, inputs, group, scratch=scratch, output=output, on_step=on_step)
 
     def _peak(self, dtype: str) -> tuple[float, str]:
         if dtype not in self._peaks:
@@ -159,6 +165,7 @@ def prepare_process(runtime: AnnealRuntime) -> None:
     import deepspeed
     import torch
     import transformers
+    from transformers import AutoModelForCausalLM, Trainer  # noqa: F401  loaded lazily otherwise, after the freeze
 
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()

@@ -1,4 +1,4 @@
-"""The learning rate over steps, and which sequences a worker reads when. Pure, and all of it independent of hardware."""
+"""The learning rate over steps, and which sequences a worker reads when. Pure."""
 
 from __future__ import annotations
 

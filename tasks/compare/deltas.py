@@ -36,7 +36,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from tasks.compare.pairing import Floats
 
@@ -74,7 +74,8 @@ class Estimate:
     Attributes:
         mean: the plain mean difference.
         centre: the middle of every interval, drawn towards zero by the pseudo-items.
-        noisy: where one arm varies over seeds much more than the study's arms do together.
+        noisy: where MSS > 3 Pool: an arm varies over seeds much more than the study's arms do together. One noisy arm
+            brings MSS to (K+1)/2 times Pool at most, so below six candidates it takes two that move apart.
     """
 
     mean: Floats
@@ -85,18 +86,18 @@ class Estimate:
 
     def interval(self, confidence: float) -> tuple[Floats, Floats]:
         """Return the two-sided interval's bounds, within -1 to 1."""
-        half = stats.t.ppf(0.5 + confidence / 2, self.degrees_of_freedom) * self.standard_error
+        half = special.stdtrit(self.degrees_of_freedom, 0.5 + confidence / 2) * self.standard_error
         return np.clip(self.centre - half, -1, 1), np.clip(self.centre + half, -1, 1)
 
     @property
     def p_up(self) -> Floats:
         """One-sided p-values against "not above zero"."""
-        return np.asarray(stats.t.sf(self.centre / self.standard_error, self.degrees_of_freedom))
+        return np.asarray(special.stdtr(self.degrees_of_freedom, -self.centre / self.standard_error))
 
     @property
     def p_down(self) -> Floats:
         """One-sided p-values against "not below zero"."""
-        return np.asarray(stats.t.cdf(self.centre / self.standard_error, self.degrees_of_freedom))
+        return np.asarray(special.stdtr(self.degrees_of_freedom, self.centre / self.standard_error))
 
 
 def mean_squares(correct: Floats, cluster: NDArray[np.int64] | None = None) -> Squares:

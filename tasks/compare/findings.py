@@ -65,9 +65,10 @@ def find(pairs: Sequence[Paired], benchmarks: Sequence[BenchmarkFacts], config: 
     up = holm([estimates[name].p_up for name in primaries], config.alpha)
     down = holm([estimates[name].p_down for name in primaries], config.alpha)
     shown: dict[tuple[str, int], Finding] = {}
-    if len(pairs[0].seeds) > 1:
+    if len(pairs[0].seeds) > 1:  # items of a single seed say nothing about the data
         shown |= {(primaries[b], k): "up" for b, k in np.argwhere(up)}
         shown |= {(primaries[b], k): "down" for b, k in np.argwhere(down)}
+        shown |= _guard_findings(squares, estimates, primaries, config)
     return [
         Evidence(
             name=candidate,
@@ -157,14 +158,22 @@ def _delta(
         truncated_candidate=_points(pair.truncated[k + 1]),
         bits_per_byte_control=_known(pair.bits_per_byte[0]),
         bits_per_byte_candidate=_known(pair.bits_per_byte[k + 1]),
-        finding=shown.get((pair.benchmark, k)) if role == "primary" else _guard_finding(estimated, k, margin, config),
+        finding=shown.get((pair.benchmark, k)),
     )
 
 
-def _guard_finding(estimated: Estimate, k: int, margin: float | None, config: CompareConfig) -> Finding | None:
-    if margin is None:
-        return "alarm" if estimated.p_down[k] < config.alarm_alpha else None
-    return None if _above(estimated, k, -margin, config) else "not within margin"
+def _guard_findings(
+    squares: Mapping[str, Squares], estimates: Mapping[str, Estimate], primaries: Sequence[str], config: CompareConfig
+) -> dict[tuple[str, int], Finding]:
+    found: dict[tuple[str, int], Finding] = {}
+    for name in squares.keys() - set(primaries):
+        margin = guard_margin(squares[name].n_items, squares[name].n_seeds, config)
+        for k in range(len(squares[name].mean)):
+            if margin is None and estimates[name].p_down[k] < config.alarm_alpha:
+                found[name, k] = "alarm"
+            elif margin is not None and not _above(estimates[name], k, -margin, config):
+                found[name, k] = "not within margin"
+    return found
 
 
 def _domains(

@@ -13,12 +13,16 @@ from tasks.compare.config import STAGE_VERSION, BenchmarkFacts, CompareConfig, S
 from tasks.compare.pairing import Key, Scores, pair
 from tasks.compare.provenance import Origin, check_origins
 from tasks.compare.verdict import judge
+from tasks.core.errors import IntegrityError
 from tasks.core.identity import Identity
 from tasks.core.results import Comparison
 from tasks.core.rows import shards
-from tasks.core.store import ArtifactRef, Draft, Store
+from tasks.core.store import ArtifactRef, Draft, Manifest, Store
 
 COMPARISON = "comparison.json"
+
+#: Where a manifest's provenance names the engines and their versions.
+_ENGINES = ("engines", "versions")
 
 
 def identity(
@@ -75,10 +79,22 @@ def read_comparison(store: Store, ref: ArtifactRef) -> Comparison:
 
 def _origin(store: Store, one: ScoredArm) -> Origin:
     scores = store.manifest(one.scores)
-    engines = scores.provenance.get("engines", {})
-    trained = store.manifest(one.anneal).provenance.get("engines", {}) if one.anneal else {}
-    asked = {"stage": scores.identity.stage, "version": scores.identity.version, **scores.identity.config}
-    return Origin(asked=asked, scored_by=engines, trained_by=trained)
+    given = {f"input {role}": digest for role, digest in scores.identity.inputs.items() if role != "model"}
+    asked = {"stage": scores.identity.stage, "version": scores.identity.version, **given, **scores.identity.config}
+    who = f"{one.arm}, seed {one.seed}"
+    return Origin(
+        asked=asked,
+        scored_by=_engines(scores, f"the evaluation of {who}, on {one.benchmark}"),
+        trained_by=_engines(store.manifest(one.anneal), f"the anneal of {who}") if one.anneal else {},
+    )
+
+
+def _engines(manifest: Manifest, what: str) -> dict[str, Any]:
+    """Return the engines behind an artifact and their versions; none recorded is none that could be compared."""
+    for name in _ENGINES:
+        if found := manifest.provenance.get(name):
+            return dict(found)
+    raise IntegrityError(f"{what} does not say by which engines it was made", remedy=f"run {what} again")
 
 
 def _scores(folder: Path) -> Scores:

@@ -91,10 +91,10 @@ def _doubts(evidence: Evidence) -> Iterable[str]:
         if delta.finding == "alarm":
             yield f"{_difference(delta)} raises a drop alarm"
         elif delta.finding == "not within margin":
-            yield f"{_difference(delta)} is not shown to fall by less than {delta.margin:g} points"
+            yield f"{_difference(delta)} may have fallen by more than {delta.margin:g} points"
     for domain in evidence.domains:
         if not domain.within_margin:
-            yield f"{_difference(domain)} is not shown to fall by less than {domain.margin:g} points"
+            yield f"{_difference(domain)} may have fallen by more than {domain.margin:g} points"
 
 
 def _one_seed_sentence(primaries: Sequence[Delta]) -> str:
@@ -146,7 +146,7 @@ def _warnings(evidence: Evidence, config: CompareConfig) -> Iterable[str]:
         if abs(delta.truncated_candidate - delta.truncated_control) > config.truncation_gap:
             yield (
                 f"{delta.benchmark}: {delta.truncated_candidate:.1f} % of the candidate's answers were cut at the "
-                f"output limit and {delta.truncated_control:.1f} % of the control's: the difference may be one of length"
+                f"output limit and {delta.truncated_control:.1f} % of the control's: the difference may be of length"
             )
     for name in evidence.noisy:
         yield f"{name}: this arm varies over seeds much more than the study's arms do together"

@@ -1,8 +1,8 @@
 """What an evaluation is: the benchmarks a study lists, how a model is asked, and (apart) on which machine.
 
 `BenchmarkConfig` names a benchmark of the registry, or describes one of your own: a file of questions with answers
-(``kind: qa``) or with options (``kind: choice``). Everything in it but the file's place is identity, and the file counts
-by its content. `EvaluateConfig` is identity for all benchmarks of a study; `EvaluateRuntime` never is.
+(``kind: qa``) or with options (``kind: choice``). Everything in it but the file's place is identity, and the file
+counts by its content. `EvaluateConfig` is identity for all benchmarks of a study; `EvaluateRuntime` never is.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reads a study's own benchmark file, in whatever columns it has, into one shape: question, options, answer, cluster."""
+"""Reads a study's own benchmark file, whatever its columns, into one shape: question, options, answer, cluster."""
 
 from __future__ import annotations
 

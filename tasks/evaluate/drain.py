@@ -1,4 +1,4 @@
-"""Scores many models on many benchmarks through the store: only what is not there yet, published as soon as it is done."""
+"""Scores many models on many benchmarks through the store: only what is not there yet, each published when done."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Driver processes in the evaluation environment: started, fed, listened to, and never left behind. No engine here.
 
-Each has a process group and a log of its own. Its stdin is also its lifeline: when it closes, however the parent died, a
-driver that is at work kills its own group.
+Each has a process group and a log of its own. Its stdin is also its lifeline: when it closes, however the parent died,
+a driver that is at work kills its own group.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Drivers:
 
 
 def next_task(pending: Sequence[Task], holding: str, held_by_others: set[str]) -> int:
-    """Return which pending task a free driver takes: one of the model it holds, else one of a model that no other driver
-    holds, else the first. So each model is loaded as seldom as possible while no driver stands idle."""
+    """Return which pending task a free driver takes: of the model it holds, else of a model that no other driver holds,
+    else the first. So each model is loaded as seldom as possible while no driver stands idle."""
     ranks = [0 if task.folder == holding else 1 if task.folder not in held_by_others else 2 for task in pending]
     return ranks.index(min(ranks))

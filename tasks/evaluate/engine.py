@@ -1,7 +1,7 @@
 """What the stage asks of an engine and what it gets back: plain values, the same on both sides of the process border.
 
-A `Task` is one (model, benchmark) with everything resolved. The engine runs many and hands back one `RawResult` each, as
-soon as it is done. `tasks.evaluate.normalise` turns that into rows.
+A `Task` is one (model, benchmark) with everything resolved. The engine runs many and hands back one `RawResult` each,
+as soon as it is done. `tasks.evaluate.normalise` turns that into rows.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class RawSubset(Frozen):
 
 
 class RawResult(Frozen):
-    """One (model, benchmark), complete. `prompts_cut` is how many prompts did not fit the context and lost their head."""
+    """One (model, benchmark), complete. `prompts_cut` prompts did not fit the context and lost their head."""
 
     key: str
     benchmark: str

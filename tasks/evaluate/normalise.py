@@ -1,11 +1,11 @@
 """From what OpenCompass says of a benchmark, in any of its shapes, to rows of `SCORES`. Pure.
 
 OpenCompass's details are a list or a dict keyed by position (with a ``type`` beside the positions); each item says
-``correct``, ``is_correct`` or nothing; values may sit in lists of one element; items it could not judge are left out. What
-matters is that every item that was asked is scored, once, and that the scores' mean is OpenCompass's own number.
+``correct``, ``is_correct`` or nothing; values may sit in lists of one element; items it could not judge are left out.
+What matters is that every item that was asked is scored, once, and that the scores' mean is OpenCompass's own number.
 
-MathBench asks each multiple-choice question in four circular variants, and only all four right count: the four become one
-item here, with their bits added.
+MathBench asks each multiple-choice question in four circular variants, and only all four right count: the four become
+one item here, with their bits added.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tasks.evaluate.engine import RawResult, RawRow, RawSubset, Suite
 
 _HEADLINES = ("perf_4", "accuracy", "score", "humaneval_pass@1")
 _VARIANTS = 4
+_REPORT = "report it with OpenCompass's version"
 
 
 def normalise(raw: RawResult, suite: Suite) -> list[dict[str, Any]]:
@@ -45,7 +46,7 @@ def normalise(raw: RawResult, suite: Suite) -> list[dict[str, Any]]:
 
 def accuracy(rows: Sequence[dict[str, Any]]) -> float:
     """Return the mean of `correct`, in percent."""
-    return 100 * sum(row["correct"] for row in rows) / len(rows)
+    return 100.0 * float(sum(row["correct"] for row in rows)) / len(rows)
 
 
 def _subset(subset: RawSubset, suite: Suite) -> list[dict[str, Any]]:

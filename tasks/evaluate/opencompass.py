@@ -1,8 +1,8 @@
 """OpenCompass, from the main environment: starts drivers in its environment, shares tasks out, judges how they end.
 
-A result counts only once its file is whole and is this task's own. A driver that dies by a signal, hangs or runs out of
-time is a fault of the machine (`InfrastructureError`); anything else that goes wrong in it is an `EngineError`. Both show
-the end of its log.
+A result counts only once its file is whole and is this task's own. A driver that dies by a signal, hangs or runs out
+of time is a fault of the machine (`InfrastructureError`); anything else that goes wrong in it is an `EngineError`. Both
+show the end of its log.
 """
 
 from __future__ import annotations
@@ -76,10 +76,17 @@ class OpenCompass:
     def _environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         threads = str(self.runtime.threads)
-        offline = {name: "1" for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE")}
+        offline = dict.fromkeys(("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE"), "1")
         data = str(Path(self.runtime.data).absolute())
         return (
-            kept | offline | {"COMPASS_DATA_CACHE": data, "OMP_NUM_THREADS": threads, "TOKENIZERS_PARALLELISM": "false"}
+            kept
+            | offline
+            | {
+                "COMPASS_DATA_CACHE": data,
+                "OMP_NUM_THREADS": threads,
+                "TOKENIZERS_PARALLELISM": "false",
+                "PYTHONUNBUFFERED": "1",  # what is printed before a crash is in the log
+            }
         )
 
 
@@ -156,7 +163,7 @@ class _Run:
         if now - self.started > self.runtime.deadline:
             busy = next((driver for driver in drivers.all if driver.task is not None), drivers.all[0])
             raise InfrastructureError(
-                f"the evaluation is not done after {self.runtime.deadline:g} s; it was at {_what(busy.task)}{_log(busy)}",
+                f"the evaluation took over {self.runtime.deadline:g} s; it was at {_what(busy.task)}{_log(busy)}",
                 remedy="raise the runtime's evaluate.deadline; what is done is kept",
             )
         for driver in drivers.all:

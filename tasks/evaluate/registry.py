@@ -2,8 +2,8 @@
 
 Each is driven by OpenCompass's own prompts and scoring: `base` asks a base model few-shot (multiple choice by the
 likelihood of the options' letters), `chat` asks a tuned model by its template, always for a written answer, since chat
-wrappers have no likelihoods. GPQA, HellaSwag, MMLU, CMMLU and MathBench therefore score another way in each profile, and
-scores of two profiles never compare. AIME 2025 has no rule-scored configuration in OpenCompass, so it takes AIME 2024's.
+wrappers have no likelihoods. GPQA, HellaSwag, MMLU, CMMLU and MathBench therefore score another way in each profile,
+and scores of two profiles never compare. OpenCompass scores AIME 2025 by no rule: it is scored as AIME 2024.
 
 Item counts are those of the published files; two where published revisions differ. Sources: OpenCompass 0.5.4, and the
 papers of the benchmarks.
@@ -117,7 +117,7 @@ REGISTRY: dict[str, Benchmark] = {
         ),
         subsets=names.MMLU_PRO,
         abbr="mmlu_pro_{subset}",
-        gold="answer_string",
+        gold="answer",
         cluster="subset",
     ),
     "cmmlu": Benchmark(

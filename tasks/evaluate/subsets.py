@@ -1,5 +1,6 @@
 """The subjects, tasks and levels of the benchmarks that have them, by the names of their files."""
 
+# ruff: noqa: SIM905
 from __future__ import annotations
 
 MMLU = tuple(

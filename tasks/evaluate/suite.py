@@ -1,4 +1,4 @@
-"""What a benchmark of a study comes down to: its suite, the files it reads, and the identity of its scores. No engine."""
+"""What a benchmark of a study comes down to: its suite, its files and the identity of its scores. No engine."""
 
 from __future__ import annotations
 

@@ -21,13 +21,7 @@ _EVERY = 5.0  # seconds between progress lines
 
 
 def _is_infrastructure(task: object, task_run: object, state: Any) -> bool:  # noqa: ARG001
-    try:
-        state.result()
-    except InfrastructureError:
-        return True
-    except Exception:
-        return False
-    return False
+    return isinstance(state.result(raise_on_failure=False), InfrastructureError)
 
 
 @task(

@@ -55,7 +55,8 @@ def axis(comparison: Comparison) -> Axis:
     """Return one axis for all candidates of a study, so that their plots can be compared by eye."""
     bounds = [comparison.band]
     for candidate in comparison.candidates:
-        bounds += [abs(end) for one in (*candidate.deltas, *candidate.domains) for end in (one.low, one.high)]
+        bounds += [abs(end) for one in candidate.deltas for end in (one.low, one.high)]
+        bounds += [abs(end) for one in candidate.domains for end in (one.low, one.high)]
     largest = 1.04 * max(bounds)
     step = _round_step(largest / 2.5)
     count = math.floor(largest / step)
@@ -84,9 +85,7 @@ def tone(delta: Delta) -> str:
 
 
 def _row(delta: Delta) -> Row:
-    return Row(
-        label=delta.benchmark, delta=delta.delta, low=delta.low, high=delta.high, pooled=False, tone=tone(delta)
-    )
+    return Row(label=delta.benchmark, delta=delta.delta, low=delta.low, high=delta.high, pooled=False, tone=tone(delta))
 
 
 def _pooled(one: DomainDelta) -> Row:

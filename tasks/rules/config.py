@@ -35,8 +35,28 @@ class ProblemSet(Frozen):
         solutions: ``worked`` solves step by step; ``wrong`` gets every step wrong, as a candidate that must hurt.
     """
 
-    rules: Literal["igsm"] = "igsm"
+    rules: Literal["igsm"]
     problems: ProblemConfig
     count: int = Field(ge=1)
     seed: str
     solutions: Literal["worked", "wrong"] = "worked"
+
+
+class Drills(Frozen):
+    """A recipe: plain documents of true equations, over the numbers that the problems use.
+
+    Attributes:
+        largest: no number is below 0 or above this.
+        equations: how many a document has.
+        count: how many documents.
+        seed: which ones.
+    """
+
+    rules: Literal["arithmetic"]
+    largest: int = Field(default=20, ge=4)
+    equations: int = Field(default=8, ge=1)
+    count: int = Field(ge=1)
+    seed: str
+
+
+Recipe = Annotated[ProblemSet | Drills, Field(discriminator="rules")]

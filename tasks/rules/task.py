@@ -1,4 +1,4 @@
-"""The rules task: a declared problem set in, its records out."""
+"""The rules task: a recipe in, its records out."""
 
 from __future__ import annotations
 
@@ -12,36 +12,42 @@ from prefect import task
 from tasks.core.identity import Identity, fingerprint
 from tasks.core.rows import RECORDS, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
-from tasks.rules.config import STAGE_VERSION, ProblemSet
+from tasks.rules.arithmetic import draw_drills
+from tasks.rules.config import STAGE_VERSION, ProblemSet, Recipe
 from tasks.rules.igsm import draw_problems, wrong_solution
 
 
-def identity(name: str, recipe: ProblemSet) -> Identity:
-    """Return the identity of a problem set under a source's name, which is part of its rows' ids."""
+def identity(name: str, recipe: Recipe) -> Identity:
+    """Return the identity of a recipe's dataset under a source's name, which is part of its rows' ids."""
     config = recipe.model_dump(mode="json")  # integer keys of a mapping become strings
     return Identity.of("rules", STAGE_VERSION, {"name": name, "recipe": config}, {})
 
 
 @task(name="rules", task_run_name="rules {name}")
-def make_problems(name: str, recipe: ProblemSet, store_root: Path) -> ArtifactRef:
-    """Publish a problem set as records (RECORDS): questions with worked solutions."""
+def make_by_rules(name: str, recipe: Recipe, store_root: Path) -> ArtifactRef:
+    """Publish what a recipe makes as records (RECORDS)."""
 
     def build(draft: Draft) -> None:
-        draft.num_rows, draft.columns = write_rows(draft.folder, problem_records(name, recipe), RECORDS), RECORDS
+        draft.num_rows, draft.columns = write_rows(draft.folder, rule_records(name, recipe), RECORDS), RECORDS
 
     return Store(store_root).produce(identity(name, recipe), build)
 
 
-def problem_records(name: str, recipe: ProblemSet) -> Iterator[dict[str, Any]]:
-    """Yield the records of a problem set."""
-    rng = random.Random(f"{recipe.seed}:wrong")
-    for number, problem in enumerate(draw_problems(recipe.problems, recipe.count, recipe.seed), start=1):
-        answer = problem.solution if recipe.solutions == "worked" else wrong_solution(problem, rng)
-        messages = [{"role": "user", "content": problem.question}, {"role": "assistant", "content": answer}]
+def rule_records(name: str, recipe: Recipe) -> Iterator[dict[str, Any]]:
+    """Yield the records of a recipe: questions with worked solutions, or plain documents."""
+    contents = _problems(recipe) if isinstance(recipe, ProblemSet) else ((text, None) for text in draw_drills(recipe))
+    for number, (text, messages) in enumerate(contents, start=1):
         yield {
-            "row_id": fingerprint([name, None, messages])[:32],
+            "row_id": fingerprint([name, text, messages])[:32],
             "source": name,
-            "origin": f"igsm:{number}",
-            "text": None,
+            "origin": f"{recipe.rules}:{number}",
+            "text": text,
             "messages": messages,
         }
+
+
+def _problems(recipe: ProblemSet) -> Iterator[tuple[None, list[dict[str, str]]]]:
+    rng = random.Random(f"{recipe.seed}:wrong")
+    for problem in draw_problems(recipe.problems, recipe.count, recipe.seed):
+        answer = problem.solution if recipe.solutions == "worked" else wrong_solution(problem, rng)
+        yield None, [{"role": "user", "content": problem.question}, {"role": "assistant", "content": answer}]

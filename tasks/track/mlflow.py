@@ -2,7 +2,8 @@
 
 What makes a replay harmless: a run is looked up by its key (tag ``assay.run``) before it is made; a metric carries the
 journal's own time, and MLflow keeps one of equal points; params, datasets, tags and files overwrite themselves. The
-study's run counts in its tag ``assay.journal`` how many entries it has, and the last one's digest, so that only the rest is sent.
+study's run says in its tag ``assay.journal`` how many entries it has, and the digest of the last, so that only the rest
+is sent.
 
 A server that does not answer costs seconds: retries and time-outs are cut down while MLflow is called, and a SQLite
 file is asked for its lock first, since MLflow itself waits 20 seconds for each statement.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -220,7 +222,9 @@ def _experiment(client: Any, name: str, artifacts: str | None) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
+    """Return what an error says, short, without the login that an address in it may carry."""
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    return re.sub(r"(?i)(password|token)=[^&\s]+", r"\1=...", re.sub(r"://[^/@\s]+@", "://", line))[:300]
 
 
 @contextmanager

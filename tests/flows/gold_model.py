@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import numpy as np
 from opencompass.models.base import BaseModel, LMTemplateParser
@@ -44,7 +45,7 @@ class GoldModel(BaseModel):
         golds = [letter(row) for row in self.rows]
         wrong = [self.labels[(self.labels.index(gold) + 1) % len(self.labels)] for gold in golds]
         self.on_rows(len(inputs))
-        return np.array([0.0 if label == (g if self.right else w) else 1.0 for g, w in zip(golds, wrong)])
+        return np.array([0.0 if label == (g if self.right else w) else 1.0 for g, w in zip(golds, wrong, strict=True)])
 
     def answer_bits(self, pairs):
         assert all(answer for _, answer in pairs)
@@ -71,13 +72,13 @@ def answer(row, chat):
     if "answers" in row:  # DROP
         return f"I read it.\nAnswer: {row['answers'].split('|')[0]}"
     if "answer_string" in row:  # MMLU-Pro
-        return f"ANSWER: {row['answer']}" if chat else row["answer_string"]
+        return f"ANSWER: {row['answer']}" if chat else row["answer"]
     if "problem" in row:  # MATH
         boxed = row["solution"] if "boxed" in row["solution"] else f"\\boxed{{{row['solution']}}}"
         return f"So the answer is {boxed}"
     if "input" in row and "A" not in row:  # BBH
         return f"So the answer is {row['target']}."
-    if "options" in row:  # a custom benchmark
+    if "cluster" in row:  # a custom benchmark
         return row["answer"]
     gold = letter(row)
     if "gold_answer" in row or ("#### " in gold and chat):
@@ -85,9 +86,21 @@ def answer(row, chat):
     if "#### " in gold:
         return gold
     if re.fullmatch("[A-D]", gold):
-        return f"ANSWER: {gold}" if "input" in row else f"答案: {gold}" if chinese(row) else f"ANSWER: {gold}"
+        return f"答案: {gold}\nANSWER: {gold}"
     return f"The answer is \\boxed{{{gold}}}"
 
 
-def chinese(row):
-    return any("\u4e00" <= c <= "\u9fff" for c in row.get("question", ""))
+class SlowModel(GoldModel):
+    """Takes its time, so that a test can kill it at work."""
+
+    def generate(self, inputs, max_out_len, **others):
+        time.sleep(3)
+        return super().generate(inputs, max_out_len, **others)
+
+
+class FailingModel(GoldModel):
+    """Fails at its work, as an engine does."""
+
+    def generate(self, inputs, max_out_len, **others):
+        print("the tensor cores are on strike")
+        raise RuntimeError("no tensors today")

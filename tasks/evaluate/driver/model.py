@@ -1,8 +1,10 @@
-"""The model as OpenCompass sees it: a causal language model of transformers that generates, greedily, and gives likelihoods.
+"""The model as OpenCompass sees it: a causal language model of transformers that generates, greedily, and gives
+likelihoods.
 
 It replaces OpenCompass's own wrapper, which needs a method that transformers 5 removed, cuts prompts at their end and
-takes a prompt's own words for stop words. Sequences are sorted by length, padded on the left, and end each on its own, so
-a batch is done when its last sequence is. Prompts that do not fit lose their head, never the question at their end.
+takes a prompt's own words for stop words. Sequences are sorted by length, padded on the left, and end each on its
+own, so a batch is done when its last sequence is. Prompts that do not fit lose their head, never the question at
+their end.
 """
 
 from __future__ import annotations
@@ -61,9 +63,14 @@ class CausalModel(BaseModel):  # type: ignore[misc]
         self._pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self._ends[0]
         positions = _LOGITS // int(self.model.config.vocab_size)
         self._positions = min(positions, _CPU_POSITIONS) if self.device == "cpu" else positions
-        self.begin([], [], lambda count: None)
+        self.begin([], [], lambda _: None)
 
-    def begin(self, rows: Sequence[dict[str, Any]], labels: Sequence[str], on_rows: Callable[[int], None]) -> None:
+    def begin(
+        self,
+        rows: Sequence[dict[str, Any]],  # noqa: ARG002
+        labels: Sequence[str],  # noqa: ARG002
+        on_rows: Callable[[int], None],
+    ) -> None:
         """Start a subset: forget what was counted. `rows` and `labels` are for stand-ins, which look answers up."""
         self.truncated: list[bool] = []
         self.tokens: list[int] = []
@@ -87,7 +94,7 @@ class CausalModel(BaseModel):  # type: ignore[misc]
         """Return a prompt's length in tokens."""
         return len(self._ids(prompt))
 
-    @torch.inference_mode()
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def generate(
         self,
         inputs: Sequence[Prompt],
@@ -110,7 +117,7 @@ class CausalModel(BaseModel):  # type: ignore[misc]
         self.tokens += [count for _, _, count in answers]
         return [text for text, _, _ in answers]
 
-    @torch.inference_mode()
+    @torch.inference_mode()  # type: ignore[untyped-decorator]
     def get_ppl(self, inputs: Sequence[Prompt], mask_length: Sequence[int] | None = None) -> Any:
         """Return each text's mean negative log-likelihood a token, in nats: over all tokens but divided by their count
         with the first, as OpenCompass does."""

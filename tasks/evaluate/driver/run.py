@@ -102,10 +102,11 @@ def _takes(suite: Suite, configs: list[dict[str, Any]], sizes: list[int]) -> lis
     """How many rows to take of each subset. A limit counts items, and the variants of one question are one item."""
     per_item = [4 if config.get("with_circular") and "single_choice" in config["name"] else 1 for config in configs]
     items = [size // per for size, per in zip(sizes, per_item, strict=True)]
+    expected = " or ".join(map(str, suite.items))
     if suite.items and sum(items) not in suite.items:
         raise ValueError(
-            f"{suite.name} has {sum(items)} items in these files, and should have {' or '.join(map(str, suite.items))}: "
-            "complete the files, or set `limit` or `subsets` to declare that you want fewer"
+            f"{suite.name} has {sum(items)} items in these files, and should have {expected}: complete the files, "
+            "or set `limit` or `subsets` to declare that you want fewer"
         )
     return [share * per for share, per in zip(shares(items, suite.limit), per_item, strict=True)]
 

@@ -1,7 +1,12 @@
 """From a `Suite` to OpenCompass's dataset configurations, with the few repairs that its own scoring needs.
 
-Repairs: HumanEval is scored here, since the package that OpenCompass calls is not on the package index and refuses to
-score part of the problems; AIME 2025 is AIME 2024 with another file.
+Repairs, each found by gold answers that did not score 100:
+
+- HumanEval is scored here: the package that OpenCompass calls is not its dependency and refuses part of the problems.
+- MATH-500 and AIME: OpenCompass's math-verify reads ``\\frac43`` in an answer otherwise than in the gold one, and
+  leaves out what it cannot read, so `EquivalentAnswer` reads both alike.
+- GSM8K: OpenCompass reads ``1,450`` as 450, so the commas of thousands go first.
+- AIME 2025 has no configuration scored by rules: it is AIME 2024's with another file.
 """
 
 from __future__ import annotations
@@ -9,10 +14,6 @@ from __future__ import annotations
 import copy
 import importlib
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,13 @@ from datasets import Dataset, DatasetDict
 from opencompass.datasets import CustomDataset
 from opencompass.datasets.base import BaseDataset
 from opencompass.evaluator import MATHVerifyEvaluator
-from opencompass.openicl.icl_evaluator import BaseEvaluator
 from opencompass.openicl.icl_inferencer import GenInferencer, PPLInferencer
 from opencompass.openicl.icl_prompt_template import PromptTemplate
 from opencompass.openicl.icl_retriever import FixKRetriever, ZeroRetriever
 from opencompass.utils.text_postprocessors import first_option_postprocess
 
-from tasks.evaluate.answers import extract, same
+from tasks.evaluate.driver.scoring import EquivalentAnswer, FunctionalCorrectness, SameAnswer, without_commas
 from tasks.evaluate.engine import CustomSuite, Suite
-
-_CHECK_SECONDS = 10
 
 
 def datasets_of(suite: Suite, profile: str) -> list[dict[str, Any]]:
@@ -61,8 +59,13 @@ def _registered(suite: Suite) -> list[dict[str, Any]]:
 
 
 def _repaired(config: dict[str, Any], suite: Suite) -> dict[str, Any]:
+    scoring = config["eval_cfg"]
     if suite.name == "humaneval":
-        config["eval_cfg"]["evaluator"] = {"type": FunctionalCorrectness}
+        scoring["evaluator"] = {"type": FunctionalCorrectness}
+    if suite.name == "gsm8k":
+        scoring["pred_postprocessor"] = {"type": without_commas, "then": scoring["pred_postprocessor"]["type"]}
+    if scoring["evaluator"]["type"] is MATHVerifyEvaluator:
+        scoring["evaluator"] = {"type": EquivalentAnswer}
     if suite.name == "aime_2025":
         config.update(abbr="aime2025", type=CustomDataset, path="opencompass/aime2025")
     return config
@@ -122,7 +125,7 @@ def _custom_scoring(custom: CustomSuite, by_letter: bool) -> dict[str, Any]:
             scoring["pred_postprocessor"] = {"type": first_option_postprocess, "options": "".join(custom.labels)}
         return scoring
     if custom.extract == "math":
-        return {"evaluator": {"type": MATHVerifyEvaluator}}
+        return {"evaluator": {"type": EquivalentAnswer, "pattern": custom.pattern}}
     return {"evaluator": {"type": SameAnswer, "kind": custom.extract, "pattern": custom.pattern}}
 
 
@@ -141,60 +144,3 @@ class CustomRows(BaseDataset):  # type: ignore[misc]
 def _read(path: str) -> list[dict[str, Any]]:
     with Path(path).open(encoding="utf-8") as file:
         return [json.loads(line) for line in file]
-
-
-class SameAnswer(BaseEvaluator):  # type: ignore[misc]
-    """Scores a custom benchmark: the model's answer and the gold one, extracted alike, are the same."""
-
-    def __init__(self, kind: str, pattern: str) -> None:
-        super().__init__()
-        self.kind, self.pattern = kind, pattern
-
-    def score(self, predictions: list[str], references: list[str]) -> dict[str, Any]:
-        """Return accuracy in percent and, an item each, what was compared."""
-        details = []
-        for prediction, reference in zip(predictions, references, strict=True):
-            answer, gold = (extract(text, self.kind, self.pattern) for text in (prediction, reference))
-            gold = gold or extract(reference, self.kind, "")  # a gold answer may stand alone, without its mark
-            details.append({"pred": answer, "answer": gold, "correct": same(answer, gold, self.kind)})
-        right = sum(detail["correct"] for detail in details)
-        return {"accuracy": 100 * right / max(1, len(details)), "details": details}
-
-
-class FunctionalCorrectness(BaseEvaluator):  # type: ignore[misc]
-    """pass@1 of HumanEval: the completed program passes the problem's own tests within `_CHECK_SECONDS`.
-
-    It runs what the model wrote, in a process of its own but with no sandbox; the study must have allowed that.
-    """
-
-    def score(self, predictions: list[str], references: list[str], test_set: Any) -> dict[str, Any]:
-        """Return pass@1 in percent and whether each item passed."""
-        details = []
-        for prediction, reference, row in zip(predictions, references, test_set, strict=True):
-            body = prediction if f"def {row['entry_point']}(" in prediction else row["prompt"] + prediction
-            passed = _passes(f"{row['prompt']}\n    pass\n\n{body}\n\n{row['test']}\n\ncheck({row['entry_point']})\n")
-            details.append({"task_id": reference, "pred": prediction, "is_correct": passed})
-        right = sum(detail["is_correct"] for detail in details)
-        return {"humaneval_pass@1": 100 * right / max(1, len(details)), "details": details}
-
-
-def _passes(program: str) -> bool:
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True, env={"OMP_NUM_THREADS": "1"},
-    )  # fmt: skip
-    try:
-        process.communicate(program.encode(), timeout=_CHECK_SECONDS)
-    except subprocess.TimeoutExpired:
-        return False
-    finally:
-        _kill_group(process.pid)
-        process.wait()
-    return process.returncode == 0
-
-
-def _kill_group(pid: int) -> None:
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return  # nothing was left of it

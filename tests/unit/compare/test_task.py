@@ -14,10 +14,10 @@ from tasks.core.rows import SCORES, write_rows
 from tasks.core.store import Store
 
 #: Pinned beside the version: another digest without a higher STAGE_VERSION is a change nobody announced.
-PINNED = (1, "PIN")
+PINNED = (1, "cec9f5b2351227bc")
 
 
-def publish(store: Store, arm: str, seed: int, scores, torch: str = "2.13.0", limit: int = 60) -> ScoredArm:
+def publish(store: Store, arm: str, seed: int, scores, limit: int = 60, split: str = "a", **engines) -> ScoredArm:
     rows = [
         {
             "benchmark": "math-a", "item": item, "cluster": None, "correct": correct, "truncated": False,
@@ -28,9 +28,11 @@ def publish(store: Store, arm: str, seed: int, scores, torch: str = "2.13.0", li
 
     def build(draft):
         draft.num_rows, draft.columns = write_rows(draft.folder, rows, SCORES), SCORES
-        draft.provenance = {"engines": {"torch": torch}}
+        draft.provenance = {"engines": engines.get("engines", {"torch": engines.get("torch", "2.13.0")})}
 
-    made = store.produce(Identity.of("evaluate", 1, {"limit": limit}, {"model": f"{arm}{seed}"}), build)
+    made = store.produce(
+        Identity.of("evaluate", 1, {"limit": limit}, {"model": f"{arm}{seed}", "benchmark": split}), build
+    )
     return ScoredArm(arm=arm, seed=seed, benchmark="math-a", scores=made)
 
 
@@ -61,6 +63,42 @@ def test_other_engines_are_refused_even_where_the_comparison_is_known(tmp_path, 
         for (arm, seed, _), scores in tables.items()
     ]
     with pytest.raises(IntegrityError, match=r"torch is '2.12.0' for worked, seed 2"):
+        run(scored, facts, store)
+
+
+@pytest.mark.parametrize("engines", [{}, None])
+def test_unknown_engines_are_refused(tmp_path, tables, facts, engines):
+    """A check that has nothing to compare must not pass."""
+    store = Store(tmp_path)
+    scored = [publish(store, arm, seed, scores, engines=engines) for (arm, seed, _), scores in tables.items()]
+    with pytest.raises(IntegrityError, match="does not say by which engines"):
+        run(scored, facts, store)
+
+
+@pytest.mark.parametrize("name", ["engines", "versions"])
+def test_the_engines_that_trained_count_too(tmp_path, tables, facts, name):
+    store = Store(tmp_path)
+    scored = []
+    for (arm, seed, _), scores in tables.items():
+        torch = "2.12.0" if (arm, seed) == ("worked", 3) else "2.13.0"
+
+        def build(draft, text=f"{arm}{seed}", torch=torch):
+            (draft.folder / "weights").write_text(text)
+            draft.provenance = {name: {"torch": torch}}
+
+        anneal = store.produce(Identity.of("anneal", 1, {}, {"job": f"{arm}{seed}"}), build)
+        scored.append(publish(store, arm, seed, scores).model_copy(update={"anneal": anneal}))
+    with pytest.raises(IntegrityError, match=r"trained by other engines: torch is '2.12.0' for worked, seed 3"):
+        run(scored, facts, store)
+
+
+def test_another_benchmark_file_is_refused(tmp_path, tables, facts):
+    store = Store(tmp_path)
+    scored = [
+        publish(store, arm, seed, scores, split="b" if arm == "worked" else "a")
+        for (arm, seed, _), scores in tables.items()
+    ]
+    with pytest.raises(IntegrityError, match="asked differently: input benchmark is 'b' for worked"):
         run(scored, facts, store)
 
 

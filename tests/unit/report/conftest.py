@@ -17,6 +17,10 @@ def delta(benchmark: str, mean: float, half: float, **changes: object) -> Delta:
     return Delta.model_validate(values | changes)
 
 
+def few(items: int) -> dict[str, int]:
+    return {"n_items": items, "n_clusters": items}
+
+
 def candidate(name: str, verdict: str, sentence: str, means: tuple[float, ...], finding: str | None) -> CandidateResult:
     guard = {"domain": "knowledge", "role": "guard", "margin": 2.0, "bits_per_byte_control": None}
     return CandidateResult(
@@ -25,10 +29,10 @@ def candidate(name: str, verdict: str, sentence: str, means: tuple[float, ...], 
         sentence=sentence,
         deltas=(
             delta("steps-2-3", means[0], 2.7, finding=finding),
-            delta("gsm8k-short", means[1], 3.4, n_items=1319, n_clusters=1319),
+            delta("gsm8k-short", means[1], 3.4, **few(1319)),
             delta("mmlu", means[2], 1.2, n_items=14042, n_clusters=57, **guard),
-            delta("gpqa-diamond", means[3], 6.1, n_items=198, n_clusters=198, **guard | {"role": "alarm", "margin": None}),
-            delta("humaneval", means[4], 7.5, n_items=164, n_clusters=164, domain="coding", role="alarm", metric="pass@1"),
+            delta("gpqa-diamond", means[3], 6.1, **few(198), **guard | {"role": "alarm", "margin": None}),
+            delta("humaneval", means[4], 7.5, **few(164), domain="coding", role="alarm", metric="pass@1"),
         ),
         domains=(
             DomainDelta(

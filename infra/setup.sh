@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Make one environment from its lock:  infra/setup.sh main|eval FOLDER [PYTHON]
+#
+# Run again, it does nothing if the lock has not changed. torch comes first and alone: pip takes a CPU build from where it
+# is configured to look (find-links, an extra index), else from PyTorch's own CPU index; PyPI's build would bring several
+# gigabytes of CUDA. ASSAY_TORCH_INDEX names another index, such as one with a CUDA build.
+set -euo pipefail
+which=$1 folder=$2 python=${3:-python3.11}
+cd "$(dirname "$0")/.."
+lock=infra/locks/$which.txt
+say() { printf '  setup    %s\n' "$*" >&2; }
+fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+need() { command -v "$1" >/dev/null 2>&1 || fail "$1 is missing. Debian and Ubuntu: apt-get install $2"; }
+need git git
+need g++ g++
+need make make
+command -v "$python" >/dev/null 2>&1 || fail "$python is missing. Debian and Ubuntu: apt-get install python3.11 python3.11-venv; or make PYTHON=/path/to/python3.11"
+"$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || fail "$python is not Python 3.11; make PYTHON=/path/to/python3.11"
+"$python" -c 'import venv, ensurepip' 2>/dev/null || fail "$python cannot make environments. Debian and Ubuntu: apt-get install python3.11-venv"
+
+started=$(date +%s)
+if ! [ -x "$folder/bin/python" ]; then
+  say "$folder: making the environment"
+  "$python" -m venv "$folder"
+fi
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$(grep '^uv==' infra/locks/tools.txt)"
+
+torch=$(grep -oE '^torch==[0-9.]+' "$lock")
+if ! "$folder/bin/python" -c "import importlib.metadata as m, sys; sys.exit(m.version('torch').split('+')[0] != '${torch#torch==}')" 2>/dev/null; then
+  say "$folder: $torch"
+  if [ -n "${ASSAY_TORCH_INDEX:-}" ]; then
+    "$folder/bin/python" -m pip install --quiet --no-deps --index-url "$ASSAY_TORCH_INDEX" "$torch"
+  else
+    "$folder/bin/python" -m pip install --quiet --no-deps "$torch+cpu" 2>/dev/null \
+      || "$folder/bin/python" -m pip install --quiet --no-deps --index-url https://download.pytorch.org/whl/cpu "$torch+cpu" \
+      || fail "no CPU build of $torch found. Set ASSAY_TORCH_INDEX to an index that has one"
+  fi
+fi
+
+say "$folder: $(grep -c '==' "$lock") packages from $lock"
+grep -vE '^torch==' "$lock" > "$folder/.lock"
+# Without --no-deps a resolver would bring torchvision and CUDA back. The lock is complete: `uv pip check` says so.
+"$folder/bin/uv" pip install --quiet --python "$folder/bin/python" --no-deps --no-build-isolation-package deepspeed \
+  -r "$folder/.lock"
+if [ "$which" = main ]; then
+  "$folder/bin/uv" pip install --quiet --python "$folder/bin/python" --no-deps --editable .
+fi
+touch "$folder/.ready"
+say "$folder: ready after $(( $(date +%s) - started )) s"

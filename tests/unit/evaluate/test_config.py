@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from tasks.evaluate.config import BenchmarkConfig
+
+CUSTOM = {"name": "mine", "file": "x.jsonl", "kind": "qa", "domain": "math"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "gsm9k"}, "unknown benchmark 'gsm9k': choose one of .*gsm8k.*mmlu.*or set `file`"),
+        ({"name": "gsm8k", "prompt": "{question}"}, "prompt: only for a benchmark with a `file`"),
+        ({"name": "mmlu", "subsets": ("alchemy",)}, "mmlu has no alchemy; it has abstract_algebra"),
+        ({"name": "gsm8k", "subsets": ("x",)}, "it has none"),
+        ({"name": "mmlu", "subsets": ()}, "name at least one"),
+        ({"name": "gsm8k", "limit": 0}, "greater than or equal to 1"),
+        ({**CUSTOM, "name": "gsm8k"}, "give your file another name"),
+        ({**CUSTOM, "kind": None}, "needs `kind`"),
+        ({**CUSTOM, "few_shot": 2}, "set both or neither"),
+        ({**CUSTOM, "pattern": "("}, "not a regular expression"),
+        ({**CUSTOM, "prompt": "{options}"}, "needs {question}"),
+        ({**CUSTOM, "prompt": "{question} {answer}"}, "may hold only"),
+        ({**CUSTOM, "subsets": ("a",)}, "has none"),
+        ({**CUSTOM, "colour": "red"}, "colour"),
+    ],
+)
+def test_a_benchmark_that_makes_no_sense_says_what_to_do(changes, message):
+    with pytest.raises(ValidationError, match=message):
+        BenchmarkConfig(**changes)
+
+
+def test_a_custom_benchmark_has_a_prompt_of_its_kind():
+    assert BenchmarkConfig(**CUSTOM).template == "Question: {question}\nAnswer:"
+    assert "{options}" in BenchmarkConfig(**{**CUSTOM, "kind": "choice"}).template

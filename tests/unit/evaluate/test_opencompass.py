@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tasks.core.errors import EngineError, InfrastructureError, IntegrityError
+from tasks.evaluate.config import EvaluateRuntime
+from tasks.evaluate.drivers import next_task
+from tasks.evaluate.engine import Task
+from tasks.evaluate.opencompass import OpenCompass
+
+DRIVER = Path(__file__).with_name("scripted_driver.py")
+
+
+@pytest.fixture
+def task(tmp_path, make):
+    def build(key: str = "k", folder: str = "one") -> Task:
+        return Task(
+            key=key, model="m", folder=folder, suite=make.suite(), profile="base", dtype="float32", max_context=None,
+            engine="scripted", out=str(tmp_path / f"{key}.json"), batch_size=1, device="cpu",
+        )  # fmt: skip
+
+    return build
+
+
+def drive(tasks, how: str, **runtime):
+    done, progress = [], []
+    engine = OpenCompass(EvaluateRuntime(**runtime), command=[sys.executable, str(DRIVER), how])
+    engine.run(tasks, lambda task, raw: done.append((task.key, raw)), progress.append)
+    return done, progress
+
+
+def test_every_task_is_done_once_by_as_many_drivers_as_there_are(task):
+    tasks = [task(f"{folder}{i}", folder) for folder in ("one", "two") for i in range(3)]
+    done, progress = drive(tasks, "works", processes=2)
+    assert sorted(key for key, _ in done) == sorted(t.key for t in tasks)
+    assert all(key == raw.key for key, raw in done)
+    assert (progress[-1].done, progress[-1].total, progress[-1].seconds_left) == (6, 6, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("how", "error", "message"),
+    [
+        ("fails", EngineError, "m on mine failed in OpenCompass:\nRuntimeError: no tensors today"),
+        ("exits", EngineError, "the driver at m on mine ended with exit code 0"),
+        ("breaks", EngineError, "ended with exit code 3"),
+        ("is killed", InfrastructureError, "was killed by SIGKILL"),
+    ],
+)
+def test_a_driver_that_ends_badly_is_an_error_with_the_end_of_its_log(task, how, error, message):
+    with pytest.raises(error, match=message) as caught:
+        drive([task()], how)
+    assert type(caught.value) is error
+    assert "the log says: something went on here" in caught.value.message
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("how", "message"), [("tears", "torn"), ("writes nothing", "missing"), ("is stale", "not that of")]
+)
+def test_a_torn_missing_or_stale_result_is_an_error(task, how, message):
+    with pytest.raises(IntegrityError, match=message):
+        drive([task()], how)
+
+
+@pytest.mark.parametrize(
+    ("limit", "message"), [({"deadline": 0.5}, "took over 0.5 s"), ({"stall": 0.5}, "silent for 0.5 s")]
+)
+def test_a_driver_that_hangs_is_killed_with_its_children(task, limit, message):
+    with pytest.raises(InfrastructureError, match=message):
+        drive([task()], "hangs", **limit)
+    child = int(Path(task().out + ".child").read_text())
+    end = time.monotonic() + 5
+    while _alive(child):
+        assert time.monotonic() < end, "the driver's child is left behind"
+        time.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def test_a_whole_result_that_a_killed_run_left_is_used_and_a_torn_or_foreign_one_is_not(task):
+    drive([task("a"), task("b"), task("c")], "works")
+    kept = Path(task("a").out).read_text()
+    Path(task("b").out).write_text(kept)  # another task's
+    Path(task("c").out).write_text(kept[:50])  # torn
+    with pytest.raises(EngineError):  # b and c are run, and this driver fails at it
+        drive([task("a"), task("b"), task("c")], "fails")
+    done, _ = drive([task("a")], "fails")  # a is not run
+    assert [key for key, _ in done] == ["a"]
+
+
+def test_without_its_environment_it_says_how_to_get_one(task, tmp_path):
+    engine = OpenCompass(EvaluateRuntime(python=str(tmp_path / "python")))
+    with pytest.raises(EngineError, match="evaluation environment's Python") as caught:
+        engine.run([task()], lambda task, raw: None, lambda progress: None)
+    assert "make" in caught.value.remedy
+
+
+def test_a_driver_gets_no_secrets(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "secret")
+    environment = OpenCompass(EvaluateRuntime())._environment()
+    assert "HF_TOKEN" not in environment and environment["HF_HUB_OFFLINE"] == "1"
+    assert environment["PATH"] == os.environ["PATH"]
+
+
+def test_a_free_driver_takes_the_model_it_holds_then_one_that_nobody_holds(task):
+    pending = [task("a", "one"), task("b", "two"), task("c", "three")]
+    assert next_task(pending, "three", {"one"}) == 2
+    assert next_task(pending, "", {"one"}) == 1
+    assert next_task(pending[:1], "two", {"one"}) == 0

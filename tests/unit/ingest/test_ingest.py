@@ -1,0 +1,191 @@
+import csv
+import gzip
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+
+from tasks.core.errors import DataError
+from tasks.core.rows import read_rows
+from tasks.core.store import Store
+from tasks.ingest.config import HubDataset, SourceConfig
+from tasks.ingest.source import columns_of, identity
+from tasks.ingest.task import ingest
+
+ROWS = [{"question": f"{n} + 1?", "answer": f"It is {n + 1}."} for n in range(4)]
+TEXT = "".join(json.dumps(row) + "\n" for row in ROWS)
+
+
+def read(tmp_path, source):
+    store = Store(tmp_path / "store")
+    ref = ingest.fn(source, store.root)
+    folder = store.folder(ref)
+    return list(read_rows(folder)), list(read_rows(folder / "dropped"))
+
+
+def write_csv(path, delimiter):
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, ["question", "answer"], delimiter=delimiter)
+        writer.writeheader()
+        writer.writerows(ROWS)
+
+
+WRITERS = {
+    "rows.jsonl": lambda path: path.write_text(TEXT),
+    "rows.json": lambda path: path.write_text(json.dumps(ROWS)),
+    "rows.csv": lambda path: write_csv(path, ","),
+    "rows.tsv": lambda path: write_csv(path, "\t"),
+    "rows.parquet": lambda path: pq.write_table(pa.Table.from_pylist(ROWS), path),
+    "rows.jsonl.gz": lambda path: path.write_bytes(gzip.compress(TEXT.encode())),
+    "rows.jsonl.zst": lambda path: path.write_bytes(zstandard.compress(TEXT.encode())),
+    "rows.json.gz": lambda path: path.write_bytes(gzip.compress(json.dumps(ROWS).encode())),
+}
+
+
+def parquet_bytes():
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(ROWS), sink)
+    return sink.getvalue().to_pybytes()
+
+
+WRITERS["rows.parquet.gz"] = lambda path: path.write_bytes(gzip.compress(parquet_bytes()))
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_format_gives_the_same_records(tmp_path, name):
+    WRITERS[name](tmp_path / name)
+    records, dropped = read(tmp_path, SourceConfig(name="s", file=str(tmp_path / name)))
+    assert dropped == []
+    assert [[m["content"] for m in r["messages"]] for r in records] == [[r["question"], r["answer"]] for r in ROWS]
+    assert {r["row_id"] for r in records} == ROW_IDS
+
+
+# A row's id is for life: should these change, every store's rows change their names.
+ROW_IDS = {
+    "77fc51cdb56601702ff60cee950a3d40",
+    "88d8284e5f9fc444f430fc0f20dea0b6",
+    "8188c126f61ccfefb1d03522fb1f87d0",
+    "f3a42d8dd89a4e1d4503183a5ca90cc5",
+}
+
+
+def test_a_row_id_is_of_content_and_source_and_not_of_place(tmp_path):
+    (tmp_path / "a.jsonl").write_text(TEXT)
+    (tmp_path / "b.jsonl").write_text("".join(reversed(TEXT.splitlines(keepends=True))))
+    ids = {}
+    for source, file in (("s", "a"), ("s", "b"), ("other", "a")):
+        records, _ = read(tmp_path / f"{source}{file}", SourceConfig(name=source, file=str(tmp_path / f"{file}.jsonl")))
+        ids[source + file] = {r["row_id"] for r in records}
+    assert ids["sa"] == ids["sb"]
+    assert not ids["sa"] & ids["othera"]
+
+
+BAD = [
+    (b'{"question": "a", "answer": "b"', "broken JSON"),
+    (b'{"question": "a"}', "missing field"),
+    (b'{"question": "a", "answer": "  "}', "empty field"),
+    (b'{"question": "a", "answer": 3}', "wrong type"),
+    (b'{"question": "a", "answer": "\xff\xfe"}', "invalid UTF-8"),
+    (b'{"question": "a", "answer": "\\ud800"}', "invalid UTF-8"),
+    (b'["a", "b"]', "not an object"),
+]
+
+
+def test_bad_rows_are_dropped_with_file_line_and_reason(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(TEXT.encode() + b"\n".join(line for line, _ in BAD) + b"\n\n")
+    records, dropped = read(tmp_path, SourceConfig(name="s", file=str(path), max_dropped=0.7))
+    assert len(records) == len(ROWS)
+    assert [(d["origin"], d["reason"]) for d in dropped] == [
+        (f"rows.jsonl:{len(ROWS) + n}", reason) for n, (_, reason) in enumerate(BAD, start=1)
+    ]
+
+
+def test_too_many_bad_rows_are_an_error_that_keeps_them(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(TEXT.encode() + BAD[0][0])
+    with pytest.raises(DataError, match="1 of 5 rows cannot be used") as caught:
+        read(tmp_path, SourceConfig(name="s", file=str(path), max_dropped=0.1))
+    folder = caught.value.remedy.split(";")[0].removeprefix("see ")
+    assert [row["reason"] for row in read_rows(Path(folder))] == ["broken JSON"]
+
+
+def test_an_invalid_byte_in_csv_costs_one_row(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_bytes(b"question,answer\na,b\nc,\xff\ne,f\nonly-one\n")
+    records, dropped = read(tmp_path, SourceConfig(name="s", file=str(path), max_dropped=0.6))
+    assert len(records) == 2
+    assert [d["reason"] for d in dropped] == ["invalid UTF-8", "wrong number of columns"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.json", b'[{"question": "a", "answer": "b"}, {"quest'),
+        ("rows.jsonl.gz", gzip.compress(TEXT.encode() * 50)[:-20]),
+        ("rows.jsonl.zst", zstandard.compress(bytes(range(256)) * 900)[:-20]),
+        ("rows.parquet", b"PAR1 but no more"),
+        ("rows.docx", b"text"),
+        ("rows.jsonl", b""),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_an_error_with_a_remedy(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, SourceConfig(name="s", file=str(tmp_path / name)))
+    assert caught.value.remedy
+
+
+def test_a_missing_column_names_those_that_are_there(tmp_path):
+    (tmp_path / "rows.jsonl").write_text('{"problem": "a", "solution": "b"}\n')
+    source = SourceConfig(name="s", file=str(tmp_path / "rows.jsonl"))
+    with pytest.raises(DataError, match="problem, solution"):
+        columns_of(source)
+    mapped = source.model_copy(update={"columns": {"question": "problem", "answer": "solution"}})
+    assert columns_of(mapped) == {"question": "problem", "answer": "solution"}
+
+
+def test_chats_and_texts_are_records_too(tmp_path):
+    chat = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]
+    (tmp_path / "chat.jsonl").write_text(json.dumps({"messages": chat}) + "\n")
+    (tmp_path / "text.jsonl").write_text(json.dumps({"text": "once"}) + "\n")
+    chats, _ = read(tmp_path, SourceConfig(name="c", file=str(tmp_path / "chat.jsonl")))
+    texts, _ = read(tmp_path, SourceConfig(name="t", file=str(tmp_path / "text.jsonl")))
+    assert chats[0]["messages"] == chat
+    assert (texts[0]["text"], texts[0]["messages"]) == ("once", None)
+
+
+@pytest.mark.parametrize(
+    "chat", [[], [{"role": "user", "content": "hi"}], [{"role": "boss", "content": "x"}], ["text"], "text"]
+)
+def test_a_chat_without_an_answer_is_dropped(tmp_path, chat):
+    good = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]
+    (tmp_path / "c.jsonl").write_text(json.dumps({"messages": good}) + "\n" + json.dumps({"messages": chat}) + "\n")
+    records, dropped = read(tmp_path, SourceConfig(name="c", file=str(tmp_path / "c.jsonl"), max_dropped=0.5))
+    assert (len(records), len(dropped)) == (1, 1)
+
+
+def test_the_identity_is_of_the_files_content(tmp_path):
+    for name in ("a.jsonl", "moved.jsonl"):
+        (tmp_path / name).write_text(TEXT)
+    first = identity(SourceConfig(name="s", file=str(tmp_path / "a.jsonl")))
+    assert identity(SourceConfig(name="s", file=str(tmp_path / "moved.jsonl"), max_dropped=0.5)) == first
+    (tmp_path / "a.jsonl").write_text(TEXT + " ")
+    assert identity(SourceConfig(name="s", file=str(tmp_path / "a.jsonl"))) != first
+
+
+def test_a_hub_id_needs_a_commit():
+    with pytest.raises(DataError, match="revision"):
+        identity(SourceConfig(name="s", hub=HubDataset(id="owner/name")))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_folder_in_the_hubs_layout_streams_through_datasets(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.jsonl").write_text(TEXT)
+    records, _ = read(tmp_path, SourceConfig(name="s", hub=HubDataset(id=str(tmp_path / "data"))))
+    assert len(records) == len(ROWS)
+    assert records[0]["origin"].endswith("train:1")
