@@ -33,6 +33,7 @@ def make_tiny(folder: Path, texts: Iterable[str], config: TinyConfig) -> None:
         num_key_value_heads=config.heads,
         intermediate_size=config.intermediate,
         max_position_embeddings=config.positions,
+        initializer_range=config.spread,
         tie_word_embeddings=True,
         bos_token_id=tokenizer.eos_token_id,
         eos_token_id=tokenizer.eos_token_id,

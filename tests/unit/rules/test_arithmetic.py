@@ -20,4 +20,4 @@ def test_every_equation_is_true_and_in_range():
 
 def test_the_drills_of_a_seed_are_pinned():
     """The meaning of a recipe: should this change, raise STAGE_VERSION."""
-    assert (STAGE_VERSION, fingerprint(list(draw_drills(DRILLS)))[:16]) == (1, "PINNED")
+    assert (STAGE_VERSION, fingerprint(list(draw_drills(DRILLS)))[:16]) == (1, "43ec51d599c0a01d")
