@@ -131,7 +131,7 @@ class Worker:
             "runtime": self._runtime.model_dump(mode="json"),
             "peak_flops": peak,
             "peak_source": source,
-            "versions": _versions(),
+            "engines": _versions(),
         }
 
     def _train(self, job: AnnealJob, inputs: Inputs, scratch: Path, output: Path) -> list[Step]:

@@ -21,9 +21,6 @@ from tasks.core.store import ArtifactRef, Draft, Manifest, Store
 
 COMPARISON = "comparison.json"
 
-#: Where a manifest's provenance names the engines and their versions.
-_ENGINES = ("engines", "versions")
-
 
 def identity(
     scored: Sequence[ScoredArm], benchmarks: Sequence[BenchmarkFacts], control: str, config: CompareConfig
@@ -91,9 +88,8 @@ def _origin(store: Store, one: ScoredArm) -> Origin:
 
 def _engines(manifest: Manifest, what: str) -> dict[str, Any]:
     """Return the engines behind an artifact and their versions; none recorded is none that could be compared."""
-    for name in _ENGINES:
-        if found := manifest.provenance.get(name):
-            return dict(found)
+    if found := manifest.provenance.get("engines"):
+        return dict(found)
     raise IntegrityError(f"{what} does not say by which engines it was made", remedy=f"run {what} again")
 
 

@@ -108,7 +108,7 @@ def _write(draft: Draft, job: EvaluateJob, raw: RawResult, rows: list[dict[str, 
     draft.columns = dict(SCORES)
     draft.sources = {"model": job.name}
     draft.provenance = {
-        "versions": raw.versions,
+        "engines": raw.versions,
         "seconds": raw.seconds,
         "items": len(rows),
         "accuracy": round(accuracy(rows), 6),

@@ -1,10 +1,10 @@
 """Best-fit packing: whole documents into fixed-length sequences with as little padding as they allow.
 
 Sequences are filled one after the other: the longest document left, then those that fill the rest best, found by
-dynamic programming over sums of lengths (minimum bin slack, Gupta and Ho, "A new heuristic algorithm for the one-dimensional
-bin-packing problem", 1999). Best-fit decreasing (arXiv:2404.10830, section 3.1; `trl.pack_dataset`) leaves 8 to 14 % of
-a sequence empty where documents are short and alike; this leaves under 1 %. It is written by hand for that reason, and
-because row ids must travel with their documents. A window of documents is packed at a time, so memory stays flat.
+dynamic programming over sums of lengths (minimum bin slack: Gupta and Ho, "A new heuristic algorithm for the
+one-dimensional bin-packing problem", 1999). Best-fit decreasing (arXiv:2404.10830, section 3.1; `trl.pack_dataset`)
+leaves more of a sequence empty where documents are short and alike. It is written by hand for that reason, and because
+row ids must travel with their documents. A window of documents is packed at a time, so memory stays flat.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 What needs several processes, or must be killed, runs this very file as a script::
 
     python test_anneal.py group STORE OUTPUT    one of two processes: every ZeRO stage, one after another
-    python test_anneal.py drive STORE SEEDS     a driver that Ray serves; prints each step; killed from outside
+    python test_anneal.py drive STORE SEEDS     a driver that Ray serves, killed while its workers train
 """
 
 from __future__ import annotations
@@ -365,19 +365,19 @@ def test_packs_of_another_tokenizer_are_refused_before_anything_starts(store):
 
 
 def test_a_killed_worker_and_a_killed_driver_lose_nothing(alone, store, tmp_path):
+    from tasks.anneal.ray_cluster import stop_ray
     from tasks.anneal.ray_fit import RayFit, close
 
     jobs = [make_job(store, name=f"arm-{seed}", seed=seed, steps=300) for seed in (1, 2, 3)]
     whole = {job.name: train_here(store, job, SIDE_BY_SIDE, tmp_path / job.name) for job in jobs}
     shutil.rmtree(store.root / ".work", ignore_errors=True)
 
-    driver = subprocess.Popen(
+    driver = subprocess.run(
         [sys.executable, __file__, "drive", str(store.root), "1,2,3"],
         env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    worker = _wait_for_step(driver, 60)
-    driver.kill()
-    driver.wait()
+    assert driver.returncode == -signal.SIGKILL
+    worker = int(driver.stdout)
     _wait_until(lambda: not Path(f"/proc/{worker}").exists(), "the worker outlived its driver")
     assert list((store.root / ".work").glob("anneal-*/checkpoints/*/COMMIT"))
 
@@ -385,7 +385,7 @@ def test_a_killed_worker_and_a_killed_driver_lose_nothing(alone, store, tmp_path
 
     def kill_a_worker(progress):
         if progress.step >= 140 and not killed:
-            killed.append(_worker_of(store, progress.job))
+            killed.append(_worker_of(store))
             os.kill(killed[0], signal.SIGKILL)
 
     with pytest.raises(InfrastructureError, match=r"worker . died"):
@@ -402,20 +402,11 @@ def test_a_killed_worker_and_a_killed_driver_lose_nothing(alone, store, tmp_path
     RayFit().anneal([warm], SIDE_BY_SIDE, store.root, lambda progress: None)
     assert time.monotonic() - started < 15  # the fit was still warm: no second start
     close()
+    stop_ray()
 
 
-def _wait_for_step(driver: subprocess.Popen[str], step: int) -> int:
-    """Read a driver's progress up to a step; return the process id of the worker that reached it."""
-    assert driver.stdout is not None
-    for line in driver.stdout:
-        reached, worker = (int(part) for part in line.split())
-        if reached >= step:
-            return worker
-    raise AssertionError("the driver ended before that step")
-
-
-def _worker_of(store: Store, name: str) -> int:
-    """Return the process id of the worker that trains a job, which its log's holder is."""
+def _worker_of(store: Store) -> int:
+    """Return the process id of a worker: it prints to a log in the run's folder."""
     for pid in (int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit()):
         try:
             log = str(Path(f"/proc/{pid}/fd/1").readlink())
@@ -434,14 +425,15 @@ def _wait_until(true, otherwise: str) -> None:
 
 
 def drive(store: Store, seeds: list[int]) -> None:
-    """Anneal through Ray, printing each step and the worker's process id."""
+    """Anneal through Ray, and be killed at a step, having printed a worker's process id."""
     from tasks.anneal.ray_fit import RayFit
 
     jobs = [make_job(store, name=f"arm-{seed}", seed=seed, steps=300) for seed in seeds]
 
     def show(progress):
-        if progress.step:
-            print(progress.step, _worker_of(store, progress.job), flush=True)
+        if progress.step >= 60:
+            print(_worker_of(store), flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
 
     RayFit().anneal(jobs, SIDE_BY_SIDE, store.root, show)
 

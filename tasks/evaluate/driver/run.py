@@ -46,7 +46,8 @@ class Runner:
         loaded = [build_dataset_from_cfg(ConfigDict(config)).test for config in configs]
         takes = _takes(task.suite, configs, [len(rows) for rows in loaded])
         plan = [(c, rows.select(range(take))) for c, rows, take in zip(configs, loaded, takes, strict=True) if take]
-        passes = [take * len(_labels(config)) for config, take in zip(configs, takes, strict=True) if take]
+        # Each row is computed once a label, and once more for its gold answer's bits.
+        passes = [take * (len(_labels(config)) + 1) for config, take in zip(configs, takes, strict=True) if take]
         done = 0
 
         def on_rows(count: int) -> None:

@@ -75,8 +75,7 @@ def test_unknown_engines_are_refused(tmp_path, tables, facts, engines):
         run(scored, facts, store)
 
 
-@pytest.mark.parametrize("name", ["engines", "versions"])
-def test_the_engines_that_trained_count_too(tmp_path, tables, facts, name):
+def test_the_engines_that_trained_count_too(tmp_path, tables, facts):
     store = Store(tmp_path)
     scored = []
     for (arm, seed, _), scores in tables.items():
@@ -84,7 +83,7 @@ def test_the_engines_that_trained_count_too(tmp_path, tables, facts, name):
 
         def build(draft, text=f"{arm}{seed}", torch=torch):
             (draft.folder / "weights").write_text(text)
-            draft.provenance = {name: {"torch": torch}}
+            draft.provenance = {"engines": {"torch": torch}}
 
         anneal = store.produce(Identity.of("anneal", 1, {}, {"job": f"{arm}{seed}"}), build)
         scored.append(publish(store, arm, seed, scores).model_copy(update={"anneal": anneal}))

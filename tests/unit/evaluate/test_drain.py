@@ -25,7 +25,7 @@ def test_scores_are_published_once_with_their_provenance(tmp_path, job, make):
     assert [r["correct"] for r in read_rows(store.folder(ref))] == [1.0, 0.0, 1.0]
     provenance = store.manifest(ref).provenance
     assert provenance["accuracy"] == pytest.approx(66.666667)
-    assert (provenance["items"], provenance["output_tokens"], provenance["versions"]) == (
+    assert (provenance["items"], provenance["output_tokens"], provenance["engines"]) == (
         3,
         9,
         {"opencompass": "0.5.4"},
