@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar, cast
 
 from prefect import Task
+from prefect.cache_policies import CacheKeyFnPolicy
 
 from tasks.core.identity import Identity, fingerprint
 from tasks.core.store import Store
@@ -24,7 +25,7 @@ def cached(task: Task[P, R], store: Store, identities: Sequence[Identity]) -> Ca
     key = fingerprint([str(store.root), [identity.key for identity in identities]])
     missing = any(store.find(identity) is None for identity in identities)
     keyed = task.with_options(
-        cache_key_fn=lambda _context, _arguments: key,
+        cache_policy=CacheKeyFnPolicy(cache_key_fn=lambda _context, _arguments: key),
         refresh_cache=missing,
         persist_result=True,
         result_serializer="json",

@@ -122,11 +122,11 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Train a tiny model on the spot and carry out the quick-start study on it, all engines real."""
-    settings = _runtime(runtime, store)
     _prefect_defaults()
     from flows.assess import assess
-    from flows.quickstart import quickstart
+    from flows.quickstart import SHIPPED, quickstart
 
+    settings = _runtime(runtime or SHIPPED / "runtime.yaml", store)
     study = quickstart(folder, settings)
     assess(study, settings)
     _print_study(settings.store, study.name, as_json)

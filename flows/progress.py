@@ -17,7 +17,7 @@ console = Console(stderr=True, highlight=False)
 
 def say(stage: str, text: str) -> None:
     """Print one line of progress on standard error."""
-    console.print(f"[bold]{stage:>9}[/]  {text}")
+    console.print(f"[bold]{stage:>9}[/]  {text}", soft_wrap=True)
 
 
 class Meter:

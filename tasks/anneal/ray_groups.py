@@ -46,10 +46,9 @@ class GroupedTorchBackend(Backend):  # type: ignore[misc]
                 pending.append(worker_group.execute_single_async(first + rank, _join, *arguments))
         ray.get(pending)
 
-    def on_shutdown(self, worker_group: Any, backend_config: GroupedTorchConfig) -> None:
-        del backend_config
-        ray.wait(pending := worker_group.execute_async(_part), num_returns=len(worker_group), timeout=30)
-        del pending
+    def on_shutdown(self, worker_group: Any, backend_config: GroupedTorchConfig) -> None:  # noqa: ARG002
+        parting = worker_group.execute_async(_part)
+        ray.wait(parting, num_returns=len(parting), timeout=30)
 
 
 def _free_address() -> tuple[str, int]:
