@@ -1,4 +1,4 @@
-"""Write docs/reference/study.md and runtime.md from the models themselves: ``make reference``.
+"""Write docs/reference/study.md, runtime.md and benchmarks.md from the code itself: ``make reference``.
 
 Descriptions are the models' own docstrings, so the reference cannot say anything else than the code does; a test fails
 where the files are behind the models.
@@ -17,14 +17,17 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from flows.study import Runtime, Study
+from tasks.evaluate import registry
+from tasks.evaluate.registry import REGISTRY
 
 FOLDER = Path(__file__).parent / "reference"
+MADE = "Made by `make reference` from the code. Do not edit."
 PAGES = {"study.md": (Study, "The study file"), "runtime.md": (Runtime, "The runtime file")}
 
 
 def page(model: type[BaseModel], title: str) -> str:
     """Return the reference of a model and of every model in it, as Markdown."""
-    parts = [f"# {title}", "Made by `make reference` from the models in the code. Do not edit."]
+    parts = [f"# {title}", MADE]
     return "\n\n".join([*parts, *(section(one) for one in models_in(model, []))]) + "\n"
 
 
@@ -100,11 +103,29 @@ def type_name(annotation: object) -> str:
     return f"map of {inner[0]} to {inner[1]}" if origin is dict else f"list of {', '.join(dict.fromkeys(inner))}"
 
 
+def benchmarks() -> str:
+    """Return the registry as Markdown: a row a benchmark."""
+    rows = ["| name | domain | items | metric | OpenCompass config, base and chat | files under `evaluate.data` |"]
+    rows.append("|---|---|---|---|---|---|")
+    for name, known in REGISTRY.items():
+        items = " or ".join(f"{count:,}" for count in known.items)
+        configs = "<br>".join(dict.fromkeys(f"`{source.module}`" for source in (known.base, known.chat)))
+        code = " (runs model-written code)" if known.runs_code else ""
+        files = "<br>".join(f"`{file}`" for file in known.files)
+        rows.append(f"| `{name}` | {known.domain} | {items} | {known.metric}{code} | {configs} | {files} |")
+    return "\n\n".join(["# Benchmarks", MADE, inspect.cleandoc(registry.__doc__ or ""), "\n".join(rows)]) + "\n"
+
+
+def pages() -> dict[str, str]:
+    """Return every page by its file's name."""
+    return {name: page(model, title) for name, (model, title) in PAGES.items()} | {"benchmarks.md": benchmarks()}
+
+
 def main() -> None:
     """Write every page."""
     FOLDER.mkdir(exist_ok=True)
-    for name, (model, title) in PAGES.items():
-        (FOLDER / name).write_text(page(model, title), encoding="utf-8")
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -101,6 +101,7 @@ class Work:
             base_digest=self.base.digest,
             tokenizer=self.base.tokenizer,
             template=self.base.template,
+            template_text=self.study.chat_template,
             packs=self.packs_of(run, packs),
             plan=plan,
             seed=run.seed,
@@ -115,6 +116,7 @@ class Work:
                 folder=str(self.store.folder(model) / MODEL_FOLDER),
                 digest=model.digest,
                 tokenizer=self.base.tokenizer,
+                template=self.base.template,
                 benchmark=benchmark,
             )
             for run, model in models.items()

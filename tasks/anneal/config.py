@@ -113,6 +113,7 @@ class AnnealJob(Frozen):
         base_digest: the digest of that folder.
         tokenizer: the digest of the tokenizer; packs made with another one are refused.
         template: the digest of the chat template, empty where there is none; packs of another one are refused.
+        template_text: the chat template to save with the model; None leaves the base's own.
         packs: the pack of each source.
         plan: the order of training sequences.
         seed: of the random state, and of the weights with ``initialise: random``.
@@ -124,6 +125,7 @@ class AnnealJob(Frozen):
     base_digest: Annotated[str, Field(min_length=1)]
     tokenizer: Annotated[str, Field(min_length=1)]
     template: str = ""
+    template_text: str | None = None
     packs: dict[str, ArtifactRef]
     plan: ArtifactRef
     seed: Annotated[int, Field(ge=0, lt=2**32)]

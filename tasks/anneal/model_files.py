@@ -14,12 +14,10 @@ from typing import Any
 
 from tasks.anneal.config import AnnealJob
 from tasks.anneal.flops import active_parameters
+from tasks.core.checkpoint import TOKENIZER_FILES
 from tasks.core.errors import EngineError
 
-_TOKENIZER_FILES = (
-    "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "added_tokens.json", "chat_template*",
-    "generation_config.json", "spiece.model", "LICENSE*",
-)  # fmt: skip
+_BESIDE = ("chat_template*", "generation_config.json", "LICENSE*")
 
 
 def load(job: AnnealJob, scratch: Path, rank: int) -> Any:
@@ -87,9 +85,11 @@ def save(job: AnnealJob, model: Any, state: Mapping[str, Any] | None, output: Pa
     cast = {name: value.to(dtype) if value.is_floating_point() else value for name, value in state.items()}
     model.config.use_cache = True  # the Trainer turned it off
     model.save_pretrained(output, state_dict=cast)
-    for pattern in _TOKENIZER_FILES:
+    for pattern in (*TOKENIZER_FILES, *_BESIDE):
         for file in sorted(job.base.glob(pattern)):
             shutil.copy(file, output / file.name)
+    if job.template_text is not None:
+        (output / "chat_template.jinja").write_text(job.template_text, encoding="utf-8")
 
 
 def parameters(model: Any) -> int:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from tasks.checkpoint.config import ModelConfig
-from tasks.core.checkpoint import Checkpoint, template_digest, tokenizer_digest
+from tasks.core.checkpoint import Checkpoint, own_template, template_digest, tokenizer_digest
 from tasks.core.errors import StudyError
 from tasks.core.identity import folder_digest
 
@@ -30,15 +29,6 @@ def resolve(model: ModelConfig, template: str | None = None) -> Checkpoint:
         template=template_digest(text),
         template_text=text,
     )
-
-
-def own_template(folder: Path) -> str | None:
-    """Return the chat template that lies with a model, if any."""
-    if (folder / "chat_template.jinja").exists():
-        return (folder / "chat_template.jinja").read_text(encoding="utf-8")
-    config = folder / "tokenizer_config.json"
-    template = json.loads(config.read_text(encoding="utf-8")).get("chat_template") if config.exists() else None
-    return template if isinstance(template, str) else None
 
 
 def _folder(model: ModelConfig) -> Path:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 from tasks.core.identity import Frozen, file_digest, fingerprint
 
-_TOKENIZER_FILES = (
+#: A tokenizer's files, as patterns; they travel with every model that is trained from it.
+TOKENIZER_FILES = (
     "tokenizer*.json",
     "vocab.*",
     "merges.txt",
@@ -33,10 +35,19 @@ class Checkpoint(Frozen):
 
 def tokenizer_digest(folder: Path) -> str:
     """Return the digest of a checkpoint's tokenizer files, by name and content."""
-    files = sorted({path for pattern in _TOKENIZER_FILES for path in folder.glob(pattern)})
+    files = sorted({path for pattern in TOKENIZER_FILES for path in folder.glob(pattern)})
     return fingerprint([[path.name, file_digest(path)] for path in files])
 
 
 def template_digest(template: str | None) -> str:
     """Return the digest of a chat template, of the empty string where there is none."""
     return hashlib.sha256((template or "").encode()).hexdigest()
+
+
+def own_template(folder: Path) -> str | None:
+    """Return the chat template that lies with a model, if any."""
+    if (folder / "chat_template.jinja").exists():
+        return (folder / "chat_template.jinja").read_text(encoding="utf-8")
+    config = folder / "tokenizer_config.json"
+    template = json.loads(config.read_text(encoding="utf-8")).get("chat_template") if config.exists() else None
+    return template if isinstance(template, str) else None

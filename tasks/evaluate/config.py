@@ -184,7 +184,8 @@ class EvaluateJob(Frozen):
         name: the model's name in messages, such as ``control-seed1``.
         folder: a Hugging Face model folder (safetensors, tokenizer).
         digest: the digest of the artifact that holds the model.
-        tokenizer: the digest of its tokenizer and template, where the caller keeps one apart from the model's.
+        tokenizer, template: the digests of the tokenizer and chat template that it was trained with; a folder with
+            others is refused. Empty where the caller does not know them.
         benchmark: what to score it on.
     """
 
@@ -192,4 +193,5 @@ class EvaluateJob(Frozen):
     folder: str
     digest: str
     tokenizer: str = ""
+    template: str = ""
     benchmark: BenchmarkConfig

@@ -7,7 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tasks.core.errors import DataError
+from tasks.core.checkpoint import own_template, template_digest, tokenizer_digest
+from tasks.core.errors import DataError, IntegrityError
 from tasks.core.identity import Identity
 from tasks.core.rows import SCORES, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
@@ -43,6 +44,7 @@ def evaluate(
 
     Raises:
         StudyError: where a benchmark would run model-written code and the study does not allow it.
+        IntegrityError: where a model has another tokenizer or template than its job says.
         DataError: where a benchmark's or a model's files are missing or cannot be used. Nothing was started.
         EngineError, InfrastructureError, IntegrityError: see `EvaluationEngine.run` and `normalise`.
     """
@@ -83,6 +85,7 @@ def _task(job: EvaluateJob, identity: Identity, config: EvaluateConfig, runtime:
     folder = Path(job.folder).absolute()
     if not (folder / "config.json").is_file():
         raise DataError(f"{folder} holds no model: config.json is missing", remedy=f"train {job.name} again")
+    _check_tokenizer(job, folder)
     scratch = store.scratch(identity)
     return Task(
         key=identity.key,
@@ -97,6 +100,17 @@ def _task(job: EvaluateJob, identity: Identity, config: EvaluateConfig, runtime:
         batch_size=runtime.batch_size,
         device=runtime.device,
     )
+
+
+def _check_tokenizer(job: EvaluateJob, folder: Path) -> None:
+    """Refuse a model whose tokenizer or chat template is not the one that it was trained with."""
+    found = {"tokenizer": tokenizer_digest(folder), "template": template_digest(own_template(folder))}
+    for what, expected in (("tokenizer", job.tokenizer), ("template", job.template)):
+        if expected and found[what] != expected:
+            raise IntegrityError(
+                f"{folder}: its {what} is not the one that {job.name} was trained with",
+                remedy="score the folder that the anneal saved, untouched; or train it again",
+            )
 
 
 def _suite(job: EvaluateJob, config: EvaluateConfig, scratch: Path) -> Suite:
