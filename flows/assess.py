@@ -12,7 +12,7 @@ from prefect import flow
 
 from flows.caching import cached
 from flows.findings import report_data, tracked_study
-from flows.progress import AnnealProgress, EvaluateProgress
+from flows.progress import AnnealProgress, EvaluateProgress, say
 from flows.record import point_to_latest, read_record, record_study
 from flows.study import Runtime, Source, Study
 from flows.work import Refs, Run, RunRefs, ScoreRefs, Work, prepare
@@ -51,7 +51,9 @@ def _conclude(work: Work, ref: ArtifactRef) -> Path:
     data = report_data(store, record)
     report = cached(write_report, store, [report_identity(data)])(data, store.root)
     point_to_latest(store, work.study.name, ref, report)
-    track_study(tracked_study(store, record, report), work.runtime.track, store.root)
+    outcome = track_study(tracked_study(store, record, report), work.runtime.track, store.root)
+    if outcome.warning:
+        say("track", outcome.warning)
     return store.folder(report)
 
 

@@ -151,8 +151,11 @@ def _runtime(path: Path | None, store: Path | None) -> Any:
 
 
 def _prefect_defaults() -> None:
-    """Quiet logs and no telemetry, unless the user has set them otherwise; read by Prefect when it is imported."""
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "WARNING")
+    """Quiet logs and no telemetry, unless the user has set them otherwise; read by Prefect when it is imported.
+
+    What goes wrong is printed by `main`, once and with its remedy; Prefect would print its traceback before.
+    """
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("PREFECT_CLI_PROMPT", "false")
     os.environ.setdefault("DO_NOT_TRACK", "1")
