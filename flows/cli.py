@@ -162,10 +162,9 @@ def _prefect_defaults() -> None:
 
 
 def _print_study(folder: Path, name: str, as_json: bool) -> None:
-    from flows.findings import summary
+    from flows.findings import comparison_of, summary
     from flows.record import latest, read_record
     from flows.tables import study_table
-    from tasks.compare.task import read_comparison
     from tasks.core.store import Store
 
     store = Store(folder)
@@ -174,7 +173,7 @@ def _print_study(folder: Path, name: str, as_json: bool) -> None:
     if as_json:
         _print_json(summary(store, record, found.report))
     else:
-        out.print(study_table(record, read_comparison(store, record.comparison)))
+        out.print(study_table(record, comparison_of(store, record)))
         out.print(f"report  {store.folder(found.report) / 'report.html'}", soft_wrap=True)
 
 

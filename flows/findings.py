@@ -12,7 +12,7 @@ from typing import Any
 
 from flows.record import RunRecord, StudyRecord
 from tasks.compare.task import read_comparison
-from tasks.core.results import CandidateResult
+from tasks.core.results import CandidateResult, Comparison
 from tasks.core.store import ArtifactRef, Store
 from tasks.mix.config import SourceShare
 from tasks.mix.task import SHARES_FILE
@@ -22,9 +22,20 @@ from tasks.track.config import TrackedArm, TrackedDataset, TrackedStudy
 _STAGES = ("ingest", "rules", "pack", "plan", "anneal", "evaluate", "compare")
 
 
+def comparison_of(store: Store, record: StudyRecord) -> Comparison:
+    """Return a study's comparison, its candidates and benchmarks in the order that the study declares them."""
+    found = read_comparison(store, record.comparison)
+    benchmarks = [benchmark.name for benchmark in record.study.benchmarks]
+    candidates = []
+    for candidate in sorted(found.candidates, key=lambda one: record.study.arms.index(one.name)):
+        deltas = tuple(sorted(candidate.deltas, key=lambda delta: benchmarks.index(delta.benchmark)))
+        candidates.append(candidate.model_copy(update={"deltas": deltas}))
+    return found.model_copy(update={"candidates": tuple(candidates)})
+
+
 def report_data(store: Store, record: StudyRecord) -> ReportData:
     """Return everything that the report of a study shows."""
-    study, comparison = record.study, read_comparison(store, record.comparison)
+    study, comparison = record.study, comparison_of(store, record)
     return ReportData(
         study=study.name,
         question=study.question,
@@ -49,18 +60,17 @@ def tracked_study(store: Store, record: StudyRecord, report: ArtifactRef) -> Tra
         study_hash=record.study_hash,
         params=dict(_setting(record)),
         arms=tuple(_tracked_arm(store, record, run) for run in record.runs),
-        comparison=read_comparison(store, record.comparison),
+        comparison=comparison_of(store, record),
         report=report,
     )
 
 
 def summary(store: Store, record: StudyRecord, report: ArtifactRef) -> dict[str, Any]:
     """Return what ``assay show --json`` prints: a promise to scripts, kept by a golden test."""
-    comparison = read_comparison(store, record.comparison)
     return {
         "study": record.study.name,
         "report": str(store.folder(report) / "report.html"),
-        "candidates": [_candidate(store, record, candidate) for candidate in comparison.candidates],
+        "candidates": [_candidate(store, record, one) for one in comparison_of(store, record).candidates],
     }
 
 
@@ -181,6 +191,6 @@ def _tracked_arm(store: Store, record: StudyRecord, run: RunRecord) -> TrackedAr
             )
             for name in sources
         ),
-        accuracy={name: 100 * store.manifest(ref).provenance["accuracy"] for name, ref in run.scores.items()},
+        accuracy={name: store.manifest(ref).provenance["accuracy"] for name, ref in run.scores.items()},
         totals={"tokens": _trained_tokens(store, run), "seconds": manifest.seconds},
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -22,19 +23,12 @@ _STATES = {"cached": "green", "to run": "yellow", "blocked": "dim"}
 
 def study_table(record: StudyRecord, comparison: Comparison) -> RenderableType:
     """Return a study's verdicts with their sentences, and every delta with its interval."""
-    table = Table(title=f"{record.study.name}: candidates against the control, in points", title_justify="left")
-    for heading in (
-        "candidate",
-        "verdict",
-        "benchmark",
-        "control",
-        "candidate",
-        "delta",
-        "95 % interval",
-        "items",
-        "seeds",
-    ):
-        table.add_column(heading, justify="left" if heading in ("candidate", "verdict", "benchmark") else "right")
+    title = f"{record.study.name}: each candidate against the control, in points, {len(comparison.seeds)} seeds"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
+    for heading in ("candidate", "verdict", "benchmark"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("delta", "95 % interval", "n"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for candidate in comparison.candidates:
         colour = _COLOURS.get(candidate.verdict, "")
         for index, delta in enumerate(candidate.deltas):
@@ -50,12 +44,9 @@ def study_table(record: StudyRecord, comparison: Comparison) -> RenderableType:
 def _cells(delta: Delta) -> tuple[str, ...]:
     return (
         delta.benchmark,
-        f"{delta.control:.2f}",
-        f"{delta.candidate:.2f}",
         f"{delta.delta:+.2f}",
         f"{delta.low:+.2f} to {delta.high:+.2f}",
         f"{delta.n_items:,}",
-        str(delta.n_seeds),
     )
 
 

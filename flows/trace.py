@@ -102,7 +102,7 @@ def _trained(store: Store, record: StudyRecord, pack: ArtifactRef, sequences: li
 
 def _scored(store: Store, run: RunRecord) -> Iterator[Event]:
     for benchmark, ref in run.scores.items():
-        accuracy = 100 * store.manifest(ref).provenance["accuracy"]
+        accuracy = store.manifest(ref).provenance["accuracy"]
         yield Event(stage="evaluate", artifact=ref.path, what=f"{benchmark}: {accuracy:.2f} %")
 
 
