@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from tasks.core.errors import AssayError
 
@@ -137,9 +138,9 @@ def main() -> None:
     try:
         app()
     except AssayError as error:
-        err.print(f"[bold red]{type(error).__name__}[/] {error.message}", soft_wrap=True)
+        err.print(f"[bold red]{type(error).__name__}[/] {escape(error.message)}", soft_wrap=True)
         if error.remedy:
-            err.print(f"[bold]remedy[/] {error.remedy}", soft_wrap=True)
+            err.print(f"[bold]remedy[/] {escape(error.remedy)}", soft_wrap=True)
         sys.exit(error.exit_code)
 
 

@@ -84,16 +84,15 @@ def draw_problems(config: ProblemConfig, count: int, seed: str) -> Iterator[Prob
             yield problem
 
 
-def wrong_solution(problem: Problem, rng: random.Random) -> str:
-    """Return a worked solution in which every step is off by one to three and follows from the wrong one before it."""
+def wrong_solution(problem: Problem) -> str:
+    """Return a worked solution in which every step gets one too many, and goes on from there.
+
+    No operation lets an operand that is too large make its value smaller, so the answer is always wrong.
+    """
     values: list[int] = []
     for quantity in problem.quantities:
         value = _apply(quantity, [values[i] for i in quantity.operands])
-        if quantity.operation != "given":
-            value = max(0, value + rng.choice((-3, -2, -1, 1, 2, 3)))
-        values.append(value)
-    if values[-1] == problem.answer:
-        values[-1] += 1
+        values.append(value if quantity.operation == "given" else value + 1)
     return _work(problem, values)
 
 

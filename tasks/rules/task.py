@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,7 +46,6 @@ def rule_records(name: str, recipe: Recipe) -> Iterator[dict[str, Any]]:
 
 
 def _problems(recipe: ProblemSet) -> Iterator[tuple[None, list[dict[str, str]]]]:
-    rng = random.Random(f"{recipe.seed}:wrong")
     for problem in draw_problems(recipe.problems, recipe.count, recipe.seed):
-        answer = problem.solution if recipe.solutions == "worked" else wrong_solution(problem, rng)
+        answer = problem.solution if recipe.solutions == "worked" else wrong_solution(problem)
         yield None, [{"role": "user", "content": problem.question}, {"role": "assistant", "content": answer}]

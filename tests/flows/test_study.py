@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import CODES, lessons, make_small_study, write_jsonl
+from small_study import CODES, lessons, make_small_study, write_jsonl
 
 pytestmark = pytest.mark.engine
 
@@ -53,6 +53,7 @@ def test_show_prints_what_scripts_were_promised(finished):
     assert "helps" in page and "<svg" in page and "http://" not in page.replace("http://www.w3.org", "")
 
 
+@pytest.mark.filterwarnings("ignore")  # MLflow's own
 def test_everything_is_in_mlflow(finished):
     import mlflow
 
