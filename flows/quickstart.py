@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -151,8 +152,8 @@ def _write_held_out(folder: Path, making: Making, study: Study) -> None:
     for name, recipe in making.held_out.items():
         path = folder / f"{name}.jsonl"
         if not path.exists():
-            drawn = draw_problems(recipe.problems, recipe.count * 2, recipe.seed)
-            fresh = [p for p in drawn if p.question not in taken][: recipe.count]
+            drawn = draw_problems(recipe.problems, recipe.count * 20, recipe.seed)
+            fresh = list(islice((p for p in drawn if p.question not in taken), recipe.count))
             rows: list[dict[str, Any]] = [{"question": p.question, "answer": p.solution} for p in fresh]
             path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
             say("rules", f"{len(rows)} held-out problems in {path}")

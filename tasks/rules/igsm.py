@@ -18,23 +18,9 @@ from tasks.rules.config import ProblemConfig
 Operation = Literal["given", "plus", "minus", "double", "triple", "sum"]
 
 _NAMES = (
-    "Ann",
-    "Bob",
-    "Cal",
-    "Dee",
-    "Eve",
-    "Fay",
-    "Gus",
-    "Hal",
-    "Ida",
-    "Jim",
-    "Kay",
-    "Lee",
-    "Max",
-    "Ned",
-    "Pam",
-    "Sue",
-)
+    "Ann", "Bob", "Cal", "Dee", "Eve", "Fay", "Gus", "Hal", "Ida", "Jim", "Kay", "Lee", "Max", "Ned", "Pam", "Sue",
+    "Tom", "Una", "Val", "Wes", "Amy", "Ben", "Dan", "Liz",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
