@@ -117,14 +117,14 @@ def _json(stream: IO[bytes], path: Path) -> Iterator[Raw]:
 
 def _csv(stream: IO[bytes], path: Path, delimiter: str = ",") -> Iterator[Raw]:
     # Invalid bytes survive as lone surrogates, so that they cost their own row and no other.
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.DictReader(text, delimiter=delimiter)
-    for row in reader:
-        origin = f"{path.name}:{reader.line_num}"
-        if None in row or None in row.values():
-            yield Raw(origin, None, "wrong number of columns", f"the header has {len(reader.fieldnames or ())}")
-        else:
-            yield Raw(origin, dict(row))
+    with io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+        reader = csv.DictReader(text, delimiter=delimiter)
+        for row in reader:
+            origin = f"{path.name}:{reader.line_num}"
+            if None in row or None in row.values():
+                yield Raw(origin, None, "wrong number of columns", f"the header has {len(reader.fieldnames or ())}")
+            else:
+                yield Raw(origin, dict(row))
 
 
 def _tsv(stream: IO[bytes], path: Path) -> Iterator[Raw]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Generator
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 from tasks.core.errors import DataError
@@ -41,11 +42,13 @@ def identity(source: SourceConfig) -> Identity:
     return Identity.of("ingest", STAGE_VERSION, config, inputs)
 
 
-def raw_rows(source: SourceConfig) -> Iterator[Raw]:
+def raw_rows(source: SourceConfig) -> Generator[Raw, None, None]:
     """Yield every raw row of a source, in order."""
     if source.hub is not None:
-        return hub.read(source.hub)
-    return chain.from_iterable(read_file(path) for path in files(source))
+        yield from hub.read(source.hub)
+    else:
+        for path in files(source):
+            yield from read_file(path)
 
 
 def columns_of(source: SourceConfig) -> dict[RecordField, str]:
@@ -55,8 +58,9 @@ def columns_of(source: SourceConfig) -> dict[RecordField, str]:
         DataError: if a declared column, or every known shape, is missing.
     """
     names: set[str] = set()
-    for _, raw in zip(range(_PEEK_ROWS), raw_rows(source), strict=False):
-        names.update(raw.value or ())
+    with closing(raw_rows(source)) as rows:
+        for raw in islice(rows, _PEEK_ROWS):
+            names.update(raw.value or ())
     columns = dict(source.columns) or find_columns(names)
     missing = sorted(set(columns.values()) - names) if columns else ["messages, question and answer, or text"]
     if columns is None or missing:

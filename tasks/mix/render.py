@@ -68,7 +68,7 @@ def _pretrain(batch: Sequence[Mapping[str, Any]], tokenizer: Tokenizer, length: 
 def split(text: str, tokenizer: Tokenizer, length: int) -> list[list[int]]:
     """Return a long text's tokens in parts of up to `length`, the end-of-text token behind the last.
 
-    A part takes whole paragraphs as long as they fit; then, while more than a thirty-second of it is empty, whole
+    A part takes whole paragraphs as long as they fit; then, while more than a sixty-fourth of it is empty, whole
     sentences of the next paragraph, then words, then tokens. So it is nearly full and ends at the best border there is.
     """
     parts: list[list[int]] = [[]]
@@ -82,7 +82,7 @@ def split(text: str, tokenizer: Tokenizer, length: int) -> list[list[int]]:
 def _fill(parts: list[list[int]], text: str, tokenizer: Tokenizer, length: int, depth: int) -> None:
     pieces = [piece for piece in _BORDERS[depth].split(text) if piece]
     for piece, tokens in zip(pieces, tokenizer.encode(pieces), strict=True):
-        if length - len(parts[-1]) < min(len(tokens), length // 32):
+        if length - len(parts[-1]) < min(len(tokens), length // 64):
             parts.append([])
         if len(tokens) <= length - len(parts[-1]):
             parts[-1] += tokens

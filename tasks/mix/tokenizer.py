@@ -39,6 +39,8 @@ class ChatTokenizer:
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the tokens of each text, with no special tokens added."""
+        if not texts:
+            return []
         # The tokenizer warns of texts over the model's length; here they are split or dropped, on the record.
         encoded = self._tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
         return [list(map(int, tokens)) for tokens in encoded]

@@ -12,7 +12,8 @@ def draw_drills(recipe: Drills) -> Iterator[str]:
     """Yield the documents of a recipe, such as ``7-3=4. 2*3=6.``"""
     rng = random.Random(recipe.seed)
     for _ in range(recipe.count):
-        yield " ".join(_equation(rng, recipe.largest) for _ in range(recipe.equations))
+        count = rng.randint(1, recipe.equations)
+        yield " ".join(_equation(rng, recipe.largest) for _ in range(count))
 
 
 def _equation(rng: random.Random, largest: int) -> str:

@@ -47,7 +47,7 @@ class Drills(Frozen):
 
     Attributes:
         largest: no number is below 0 or above this.
-        equations: how many a document has.
+        equations: a document has one to so many.
         count: how many documents.
         seed: which ones.
     """
