@@ -72,6 +72,8 @@ class AnnealProgress(Meter):
         elif state.state == "starting":
             say(self.stage, f"{state.job or 'starting Ray and DeepSpeed'}")
         else:
+            if self._worked == 0 and state.step == 0:
+                self._started = time.monotonic()  # the engine is up: its start says nothing of the time left
             rate = f"{state.tokens_per_second:,.0f} tokens/s" if state.tokens_per_second else ""
             self.pulse(f"{state.job}  step {state.step} of {state.steps}  {rate}")
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from math_verify import (  # type: ignore[import-untyped]
+from math_verify import (
     ExprExtractionConfig,
     LatexExtractionConfig,
     parse,
