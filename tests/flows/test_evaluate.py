@@ -216,7 +216,7 @@ def test_neither_batch_size_nor_processes_change_a_result_or_a_key(tmp_path, tin
             assert {**a, "bits": 0} == {**b, "bits": 0}
             # GSM8K's gold solutions do not fit this model's context, so they have no bits
             assert a["bits"] == b["bits"] or a["bits"] == pytest.approx(b["bits"], rel=1e-4)
-    assert together["gsm8k"][1]["versions"]["opencompass"] == "0.5.4"
+    assert together["gsm8k"][1]["engines"]["opencompass"] == "0.5.4"
     assert together["gsm8k"][1]["output_tokens"] > 0
 
 
