@@ -17,7 +17,7 @@ from flows.record import point_to_latest, read_record, record_study
 from flows.study import Runtime, Source, Study
 from flows.work import Refs, Run, RunRefs, ScoreRefs, Work, prepare
 from tasks.anneal.config import identity as anneal_identity
-from tasks.anneal.task import anneal_arms
+from tasks.anneal.task import anneal_arms, release
 from tasks.compare.task import compare_arms
 from tasks.compare.task import identity as compare_identity
 from tasks.core.store import ArtifactRef
@@ -80,6 +80,7 @@ def _anneal(work: Work, packs: Refs, plans: RunRefs) -> RunRefs:
     anneal = cached(anneal_arms, work.store, [anneal_identity(job) for job in jobs.values()])
     with AnnealProgress(len(jobs)) as progress, work.device():
         models = anneal(list(jobs.values()), work.runtime.anneal, work.store.root, report=progress)
+        release()  # the cores are the evaluation's now
     return {run: models[run.name] for run in jobs}
 
 

@@ -26,6 +26,7 @@ from tasks.core.errors import IntegrityError
 from tasks.core.store import ArtifactRef, Store
 
 _POLL_SECONDS = 0.1
+_CLOSE_SECONDS = 30.0
 _opening = threading.Lock()
 _open: dict[str, _Fit] = {}
 
@@ -55,13 +56,13 @@ def warm(runtime: AnnealRuntime, store_root: Path) -> None:
 
 
 def close() -> None:
-    """Let every open fit end once its queue is empty, and wait for it. Ray stays."""
+    """Let every open fit end once its queue is empty, and wait for it, but not for ever. Ray stays."""
     with _opening:
         fits = list(_open.values())
         _open.clear()
     for fit in fits:
         desk.close(fit.folder)
-        fit.join()
+        fit.join(_CLOSE_SECONDS)
         shutil.rmtree(fit.folder, ignore_errors=True)
 
 
@@ -100,6 +101,9 @@ def _fit_for(runtime: AnnealRuntime, store: Store, jobs: list[AnnealJob]) -> tup
         fit = _open.get(key)
         if fit is None or not fit.takes_jobs():
             start_ray(runtime)
+            # Registered once Ray is imported, so that it runs before Ray's own: with Ray gone, a fit waits for ever.
+            atexit.unregister(close)
+            atexit.register(close)
             fit = _open[key] = _Fit(runtime, store)
             fit.start()
         return fit, {fit.put(job): job for job in jobs}
@@ -183,6 +187,3 @@ def _check_checkpoint(job: AnnealJob, runtime: AnnealRuntime, store: Store) -> N
     found = latest(store.scratch(identity(job)) / "checkpoints")
     if found is not None:
         check_shape(found, run_shape(job.config, runtime), job.name)
-
-
-atexit.register(close)

@@ -54,5 +54,12 @@ def anneal_arms(
     return engine.anneal(jobs, runtime, store_root, report or _quiet)
 
 
+def release() -> None:
+    """Let go of the workers that are kept warm for a next queue; the next one starts its own."""
+    from tasks.anneal.ray_fit import close
+
+    close()
+
+
 def _quiet(_: object) -> None:
     """Take progress and say nothing."""
