@@ -81,7 +81,7 @@ def make_small_study(folder, environment):
         "stage": "pretrain",
         "validated": [{"name": "idle", "weight": 1, "file": "idle.jsonl"}],
         "candidates": [{"name": name, "file": f"{name}.jsonl"} for name in CODES],
-        "tokens": 40 * 4 * 128,
+        "tokens": 100 * 4 * 128,
         "seeds": [1, 2],
         "anneal": {
             "sequence_length": 128, "global_batch": 4, "learning_rate": 5e-3, "dtype": "float32", "attention": "eager",

@@ -47,7 +47,7 @@ def test_show_prints_what_scripts_were_promised(finished):
         assert list(candidate) == ["name", "verdict", "deltas", "tokens", "seconds"]
         for delta in candidate["deltas"]:
             assert list(delta) == ["benchmark", "metric", "delta", "low", "high", "n_items", "n_seeds"]
-        assert candidate["tokens"] > 0.9 * 2 * 40 * 4 * 128
+        assert candidate["tokens"] > 0.9 * 2 * 100 * 4 * 128
         assert candidate["seconds"] > 0
     page = Path(shown["report"]).read_text(encoding="utf-8")
     assert "helps" in page and "<svg" in page and "http://" not in page.replace("http://www.w3.org", "")
@@ -102,20 +102,20 @@ def test_editing_one_candidate_reruns_its_branch_only_and_changes_its_verdict(fi
     write_jsonl(finished.folder / "wrong.jsonl", lessons(CODES["right"], 240, start=5000))
     try:
         plan = finished.json("plan", finished.file)
-        assert {step["name"].split("/")[0] for step in plan["steps"] if step["state"] != "cached"} == {"wrong", "small"}
         shown = finished.json("run", finished.file)
-    finally:
+        after = finished.artifacts()
+    finally:  # and back again, from the store
         (finished.folder / "wrong.jsonl").write_text(kept)
-    after = finished.artifacts()
+        back = finished.json("run", finished.file)
+    assert {step["name"].split("/")[0] for step in plan["steps"] if step["state"] != "cached"} == {"wrong", "small"}
     new = sorted(path.split("/")[0] for path in set(after) - set(before))
-    assert new == sorted(
-        ["ingest", "pack", *["plan"] * 2, *["anneal"] * 2, *["evaluate"] * 2, "compare", "study", "report"]
-    )
+    branch = ["ingest", "pack", *["plan"] * 2, *["anneal"] * 2, *["evaluate"] * 2, "compare", "study", "report"]
+    assert new == sorted(branch)
     assert all(after[path] == made for path, made in before.items())
     assert verdict["wrong"] != "helps"
     assert verdicts(shown) == {"right": "helps", "wrong": "helps"}
-    finished.json("run", finished.file)  # and back again, from the store
-    assert verdicts(finished.json("show", "small")) == verdict
+    assert verdicts(back) == verdict
+    assert finished.artifacts() == after
 
 
 def test_a_row_is_traced_from_its_file_to_the_verdict(finished):
