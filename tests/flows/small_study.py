@@ -1,6 +1,6 @@
 """A study small enough to carry out whole, on every engine, in half a minute.
 
-A model that knows nothing is asked for a code: 7 where the question is about apples, 3 where it is about pears. One
+A model that knows nothing is asked for a colour: red where the question is about apples, blue where about pears. One
 candidate teaches just that, another teaches the opposite. So the verdicts follow from the data, and from nothing else.
 """
 
@@ -14,7 +14,7 @@ import yaml
 
 ASSAY = Path(sys.executable).parent / "assay"
 ROOT = Path(__file__).parents[2]
-CODES = {"right": {"apples": 7, "pears": 3}, "wrong": {"apples": 3, "pears": 7}}
+CODES = {"right": {"apples": "red", "pears": "blue"}, "wrong": {"apples": "blue", "pears": "red"}}
 NAMES = ("Ann", "Bob", "Cal", "Dee", "Eve", "Fay")
 
 
@@ -25,7 +25,7 @@ def questions(count, start=0):
 
 
 def lessons(codes, count, start=1000):
-    return [{"question": asked, "answer": f"#### {codes[fruit]}"} for fruit, asked in questions(count, start)]
+    return [{"question": asked, "answer": codes[fruit]} for fruit, asked in questions(count, start)]
 
 
 def write_jsonl(path, rows):
@@ -73,7 +73,7 @@ def make_small_study(folder, environment):
     write_jsonl(folder / "idle.jsonl", idle)
     for name, codes in CODES.items():
         write_jsonl(folder / f"{name}.jsonl", lessons(codes, 240))
-    rows = [{"question": asked, "answer": str(CODES["right"][fruit])} for fruit, asked in questions(60)]
+    rows = [{"question": asked, "answer": CODES["right"][fruit]} for fruit, asked in questions(60)]
     write_jsonl(folder / "codes.jsonl", rows)
     study = {
         "name": "small",
@@ -89,7 +89,7 @@ def make_small_study(folder, environment):
         "benchmarks": [
             {
                 "name": "codes", "file": "codes.jsonl", "kind": "qa", "domain": "math", "prompt": "{question}\n",
-                "max_output_tokens": 8,
+                "max_output_tokens": 8, "extract": "text",
             },
         ],
     }  # fmt: skip
@@ -108,5 +108,5 @@ def write_base(folder):
         "torch.manual_seed(0);"
         "AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(folder)).save_pretrained(folder)"
     )
-    text = " ".join(asked for _, asked in questions(100)) + " #### went to the market on day"
+    text = " ".join(asked for _, asked in questions(100)) + " red blue went to the market on day"
     subprocess.run([sys.executable, "-c", script, str(folder), text], check=True, cwd=ROOT, capture_output=True)
