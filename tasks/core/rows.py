@@ -27,6 +27,40 @@ RECORDS: Columns = {
     "row_id": "string", "source": "string", "origin": "string", "text": "string", "messages": _MESSAGES,
 }  # fmt: skip
 
+#: One question to be answered, with its reference answer where it has one (null where it has none).
+QUESTIONS: Columns = {
+    "row_id": "string", "source": "string", "origin": "string", "question": "string", "reference": "string",
+}  # fmt: skip
+
+#: One request to a language model: `sample` tells apart requests of one row. It has either `messages`, rendered by the
+#: model's chat template, or `prompt`, sent as it stands.
+REQUESTS: Columns = {"row_id": "string", "sample": "int64", "messages": _MESSAGES, "prompt": "string"}
+
+#: What a language model made of one request. `finish` is ``stop``, ``length`` (cut at the limit, so not a whole answer)
+#: or ``scored`` (nothing was generated). The last four columns are null unless they were asked for: the tokens whose
+#: log-probabilities (natural) follow, and for each of them the k most probable ones, end to end, best first.
+OUTCOMES: Columns = {
+    "row_id": "string", "sample": "int64", "text": "string", "finish": "string", "prompt_tokens": "int64",
+    "output_tokens": "int64", "token_ids": "list<int32>", "token_logprobs": "list<float>", "top_ids": "list<int32>",
+    "top_logprobs": "list<float>",
+}  # fmt: skip
+
+#: What was found of one answer: `answer` is what was extracted from it (null where nothing was), `verdict` is ``right``,
+#: ``wrong`` or ``undecided``, `method` what decided, `evidence` what it saw.
+VERDICTS: Columns = {
+    "row_id": "string", "sample": "int64", "answer": "string", "gold": "string", "verdict": "string",
+    "method": "string", "evidence": "string",
+}  # fmt: skip
+
+#: One pool row that was retrieved for one query, both by row id; `rank` counts from 1.
+MATCHES: Columns = {"row_id": "string", "query": "string", "score": "double", "rank": "int64"}
+
+#: One training row that shares text with one benchmark item: the share of the item's n-grams that it holds (0 to 1),
+#: and the longest span that they share.
+OVERLAPS: Columns = {
+    "row_id": "string", "benchmark": "string", "item": "string", "ratio": "double", "span": "string",
+}  # fmt: skip
+
 #: One row that was left out, and why. `row_id` is null where the row never became a record.
 DROPS: Columns = {
     "row_id": "string", "source": "string", "origin": "string", "reason": "string", "detail": "string",
@@ -63,7 +97,8 @@ def arrow_schema(columns: Columns) -> pa.Schema:
     message = pa.struct([("role", pa.string()), ("content", pa.string())])
     types = {
         "string": pa.string(), "int64": pa.int64(), "double": pa.float64(), "bool": pa.bool_(),
-        "list<int32>": pa.list_(pa.int32()), "list<string>": pa.list_(pa.string()), _MESSAGES: pa.list_(message),
+        "list<int32>": pa.list_(pa.int32()), "list<string>": pa.list_(pa.string()),
+        "list<float>": pa.list_(pa.float32()), _MESSAGES: pa.list_(message),
     }  # fmt: skip
     return pa.schema([(name, types[kind]) for name, kind in columns.items()])
 
