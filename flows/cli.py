@@ -46,7 +46,6 @@ def run(study: StudyFile, runtime: RuntimeFile = None, store: StoreFolder = None
     from flows.study import load_study
 
     declared, settings = load_study(study), _runtime(runtime, store)
-    _prefect_defaults()
     from flows.assess import assess
 
     assess(declared, settings)
@@ -105,7 +104,6 @@ def doctor(runtime: RuntimeFile = None, as_json: AsJson = False) -> None:
     from flows.tables import doctor_table
 
     settings = _runtime(runtime, None)
-    _prefect_defaults()
     findings = list(examine(settings))
     if as_json:
         _print_json([finding.model_dump() for finding in findings])
@@ -123,7 +121,6 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Train a tiny model on the spot and carry out the quick-start study on it, all engines real."""
-    _prefect_defaults()
     from flows.assess import assess
     from flows.quickstart import SHIPPED, quickstart
 
@@ -135,6 +132,7 @@ def demo(
 
 def main() -> None:
     """Run `assay`; every error of its own is printed with its remedy and ends in its exit code."""
+    _quiet_engines()
     try:
         app()
     except AssayError as error:
@@ -151,14 +149,15 @@ def _runtime(path: Path | None, store: Path | None) -> Any:
     return settings.model_copy(update={"store": store}) if store else settings
 
 
-def _prefect_defaults() -> None:
-    """Quiet logs and no telemetry, unless the user has set them otherwise; read by Prefect when it is imported.
+def _quiet_engines() -> None:
+    """Quiet logs and no telemetry, unless the user has set them otherwise; read by the engines when they are imported.
 
     What goes wrong is printed by `main`, once and with its remedy; Prefect would print its traceback before.
     """
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("PREFECT_CLI_PROMPT", "false")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("DO_NOT_TRACK", "1")
 
 

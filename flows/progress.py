@@ -27,7 +27,7 @@ class Meter:
 
     def __init__(self, total: int) -> None:
         self.total, self.done = total, 0
-        self._started = self._last = time.monotonic()
+        self._opened = self._started = self._last = time.monotonic()
         self._worked = 0
 
     def __enter__(self) -> Self:
@@ -37,7 +37,7 @@ class Meter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None and self._worked:
-            say(self.stage, f"{self.total} of {self.total} done in {duration(time.monotonic() - self._started)}")
+            say(self.stage, f"{self.total} of {self.total} done in {duration(time.monotonic() - self._opened)}")
 
     def finish(self, text: str, *, cached: bool = False) -> None:
         """Count one item as done, and say so unless it was there before."""
@@ -82,11 +82,15 @@ class EvaluateProgress(Meter):
     """The scores of a study; takes the stage's progress reports."""
 
     stage = "evaluate"
+    _seconds_left: float | None = None  # as the stage reckons it, from the shares of what is under way
 
     def __call__(self, state: EvaluateState) -> None:
-        self._worked, self.done = state.done, state.done
+        self._worked, self.done, self._seconds_left = state.done, state.done, state.seconds_left
         rate = f"{state.rows:,} items, {state.rows_per_second:,.0f} a second"
         self.pulse(f"{state.current}  {rate}")
+
+    def _left(self) -> str:
+        return f", about {duration(self._seconds_left)} left" if self._seconds_left else ""
 
 
 def duration(seconds: float) -> str:

@@ -33,7 +33,11 @@ CONTROL = "control"
 
 
 class Source(SourceConfig):
-    """A dataset: a file, a hub dataset, or a recipe that makes it."""
+    """A dataset: a file, a hub dataset, or a recipe that makes it.
+
+    Attributes:
+        recipe: a recipe instead of a file or a hub dataset.
+    """
 
     recipe: Recipe | None = None
 
@@ -50,7 +54,11 @@ class Source(SourceConfig):
 
 
 class ValidatedSource(Source):
-    """One source of the validated mix, with its weight in it (weights need not sum to one)."""
+    """One source of the validated mix.
+
+    Attributes:
+        weight: its share of the mix's tokens, relative to the other sources' weights (they need not sum to one).
+    """
 
     weight: float = Field(gt=0)
 
@@ -187,9 +195,10 @@ def load_study(path: Path) -> Study:
         StudyError: naming each field that makes no sense, and what to do about it.
     """
     data = _read_yaml(path)
+    folder = path.absolute().parent
     for place, key in _paths(data):
-        if isinstance(place.get(key), str):
-            place[key] = str(path.absolute().parent / place[key])
+        if isinstance(place.get(key), str) and (key != "id" or (folder / place[key]).is_dir()):  # else a hub's id
+            place[key] = str(folder / place[key])
     return parse_study(data, str(path))
 
 
@@ -231,7 +240,9 @@ def check_runtime(study: Study, runtime: Runtime) -> None:
 def _paths(data: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
     """Return where a study's YAML holds paths."""
     rows = [row for name in ("validated", "candidates", "benchmarks") for row in data.get(name) or []]
-    places = [(row, key) for row in rows if isinstance(row, dict) for key in ("file", "few_shot_file")]
+    rows = [row for row in rows if isinstance(row, dict)]
+    places = [(row, key) for row in rows for key in ("file", "few_shot_file")]
+    places += [(row["hub"], "id") for row in rows if isinstance(row.get("hub"), dict)]
     return [*places, (data["base"], "path")] if isinstance(data.get("base"), dict) else places
 
 

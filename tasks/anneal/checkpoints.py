@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks.anneal.config import AnnealConfig, AnnealRuntime, accumulation
+from tasks.core.digests import file_digest
 from tasks.core.errors import EngineError
-from tasks.core.identity import file_digest
 from tasks.core.store import write_json
 
 COMMIT = "COMMIT"

@@ -8,7 +8,9 @@ go into the same fit. `warm` opens it early, while other work goes on.
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
+import socket
 import threading
 import uuid
 from collections.abc import Sequence
@@ -115,7 +117,8 @@ class _Fit(threading.Thread):
     def __init__(self, runtime: AnnealRuntime, store: Store) -> None:
         super().__init__(name="fit", daemon=True)
         self.error: BaseException | None = None
-        self.folder = store.root / ".work" / f"fit-{uuid.uuid4().hex[:12]}"
+        _remove_abandoned(store.root / ".work")
+        self.folder = store.root / ".work" / f"fit-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"
         self._runtime, self._store, self._count = runtime, store, 0
 
     def takes_jobs(self) -> bool:
@@ -132,6 +135,14 @@ class _Fit(threading.Thread):
             _trainer(self._runtime, self._store, self.folder).fit()
         except BaseException as error:
             self.error = error
+
+
+def _remove_abandoned(work: Path) -> None:
+    """Remove the folders of this machine's fits whose process is gone; one that failed stays so long, to be read."""
+    for folder in work.glob(f"fit-{socket.gethostname()}-*"):
+        process = int(folder.name.split("-")[-2])
+        if not Path(f"/proc/{process}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _trainer(runtime: AnnealRuntime, store: Store, run: Path) -> Any:

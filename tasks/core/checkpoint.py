@@ -6,7 +6,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from tasks.core.identity import Frozen, file_digest, fingerprint
+from tasks.core.digests import file_digest
+from tasks.core.identity import Frozen, fingerprint
 
 #: A tokenizer's files, as patterns; they travel with every model that is trained from it.
 TOKENIZER_FILES = (

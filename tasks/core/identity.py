@@ -17,6 +17,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from tasks.core.digests import input_digest
+
 
 class Frozen(BaseModel):
     """Base of every config: immutable, and a misspelt field is an error."""
@@ -56,12 +58,6 @@ def fingerprint(value: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, as 64 hex digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def folder_digest(path: Path) -> str:
     """Return a digest of a folder: the relative names and SHA-256 of its files, hidden ones left out."""
     files = sorted(
@@ -69,7 +65,7 @@ def folder_digest(path: Path) -> str:
         for file in path.rglob("*")
         if file.is_file() and not any(part.startswith(".") for part in file.relative_to(path).parts)
     )
-    return fingerprint([[f.relative_to(path).as_posix(), file_digest(f)] for f in files])
+    return fingerprint([[f.relative_to(path).as_posix(), input_digest(f)] for f in files])
 
 
 class Identity(Frozen):

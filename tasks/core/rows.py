@@ -45,8 +45,8 @@ OUTCOMES: Columns = {
     "top_logprobs": "list<float>",
 }  # fmt: skip
 
-#: What was found of one answer: `answer` is what was extracted from it (null where nothing was), `verdict` is ``right``,
-#: ``wrong`` or ``undecided``, `method` what decided, `evidence` what it saw.
+#: What was found of one answer: `answer` is what was extracted from it (null where nothing was), `verdict` is
+#: ``right``, ``wrong`` or ``undecided``, `method` what decided, `evidence` what it saw.
 VERDICTS: Columns = {
     "row_id": "string", "sample": "int64", "answer": "string", "gold": "string", "verdict": "string",
     "method": "string", "evidence": "string",

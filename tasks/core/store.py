@@ -30,8 +30,9 @@ from typing import Any
 
 from pydantic import Field
 
+from tasks.core.digests import file_digest
 from tasks.core.errors import IntegrityError
-from tasks.core.identity import Frozen, Identity, file_digest, fingerprint
+from tasks.core.identity import Frozen, Identity, fingerprint
 
 MANIFEST = "manifest.json"
 _ASIDE = ("dropped", "logs")

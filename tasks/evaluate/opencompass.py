@@ -53,9 +53,11 @@ class OpenCompass:
             else:
                 on_done(task, left)
         if pending:
-            _Run(self.runtime, pending, len(tasks), on_done, on_progress).run(self._start(len(pending)))
+            with tempfile.TemporaryDirectory(prefix="assay-evaluate-") as folder:
+                drivers = self._start(len(pending), Path(folder))
+                _Run(self.runtime, pending, len(tasks), on_done, on_progress).run(drivers)
 
-    def _start(self, tasks: int) -> list[Driver]:
+    def _start(self, tasks: int, folder: Path) -> list[Driver]:
         runtime = self.runtime
         python = Path(runtime.python).absolute()
         if self._command is None and not os.access(python, os.X_OK):
@@ -63,7 +65,6 @@ class OpenCompass:
                 f"{python} not found: it is the evaluation environment's Python",
                 remedy="run `make setup`, or set the runtime's evaluate.python",
             )
-        folder = Path(tempfile.mkdtemp(prefix="assay-evaluate-"))
         logs = Path(runtime.logs) if runtime.logs else folder
         logs.mkdir(parents=True, exist_ok=True)
         command = self._command or [str(python), "-c", BOOT, str(PACKAGE)]
@@ -106,7 +107,7 @@ class _Run:
         self.to_do = len(pending)
         self.shares: dict[str, float] = {}
         self.rows = self.done = 0
-        self.started = time.monotonic()
+        self.started = self.working_since = time.monotonic()
 
     def run(self, started: list[Driver]) -> None:
         with Drivers(started) as drivers:
@@ -140,12 +141,14 @@ class _Run:
         driver.task = None
 
     def _feed(self, driver: Driver, drivers: Drivers) -> None:
+        if not self.shares and self.done == 0:
+            self.working_since = time.monotonic()  # a driver is up: its start says nothing of the time left
         if driver.task is None and self.pending:
             others = {other.model for other in drivers.all if other is not driver and other.task is not None}
             driver.give(self.pending.pop(next_task(self.pending, driver.model, others)))
 
     def _report(self, driver: Driver) -> None:
-        elapsed = max(1e-9, time.monotonic() - self.started)
+        elapsed = max(1e-9, time.monotonic() - self.working_since)
         share = sum(self.shares.values()) / self.to_do
         self.on_progress(
             Progress(

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tasks.core.digests import input_digest
 from tasks.core.errors import DataError, StudyError
-from tasks.core.identity import Identity, file_digest, fingerprint
+from tasks.core.identity import Identity, fingerprint
 from tasks.core.results import Domain
 from tasks.evaluate.config import STAGE_VERSION, BenchmarkConfig, EvaluateConfig
 from tasks.evaluate.custom import CustomBenchmark, read_custom
@@ -120,7 +121,7 @@ def evaluation_identity(
     Raises:
         DataError: where a file is missing.
     """
-    digests = [file_digest(path) for path in data_files(benchmark, data)]
+    digests = [input_digest(path) for path in data_files(benchmark, data)]
     asked: dict[str, Any] = benchmark.model_dump(exclude={"file", "few_shot_file"})
     asked["suite"] = None if benchmark.custom else registered_suite(benchmark, config).model_dump()
     how = config.model_dump(exclude={"allow_unsandboxed_code"})

@@ -8,8 +8,9 @@ from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
+from tasks.core.digests import input_digest
 from tasks.core.errors import DataError
-from tasks.core.identity import Identity, file_digest
+from tasks.core.identity import Identity
 from tasks.ingest import hub
 from tasks.ingest.config import STAGE_VERSION, RecordField, SourceConfig
 from tasks.ingest.readers import Raw, file_format, read_file
@@ -38,7 +39,7 @@ def identity(source: SourceConfig) -> Identity:
     if source.hub is not None:
         inputs = {"hub": hub.digest(source.hub)}
     else:
-        inputs = {f"file-{index:05d}": file_digest(path) for index, path in enumerate(files(source))}
+        inputs = {f"file-{index:05d}": input_digest(path) for index, path in enumerate(files(source))}
     return Identity.of("ingest", STAGE_VERSION, config, inputs)
 
 
