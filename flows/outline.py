@@ -12,8 +12,8 @@ from tasks.core.errors import StudyError
 from tasks.core.identity import Frozen, Identity
 from tasks.core.store import ArtifactRef
 
-#: blocked: its inputs are not there yet, so whether it is cached cannot be known; it counts as work to do.
-State = Literal["cached", "to run", "blocked"]
+#: waiting: its inputs are not there yet, so whether it is cached cannot be known; it counts as work to do.
+State = Literal["cached", "to run", "waiting"]
 
 
 class Step(Frozen):
@@ -43,14 +43,14 @@ class Outline(Frozen):
 
 
 class _Walk:
-    """Looks a study's artifacts up in order; what is missing blocks what needs it."""
+    """Looks a study's artifacts up in order; what needs a missing one waits."""
 
     def __init__(self, work: Work) -> None:
         self.work, self.steps = work, list[Step]()
 
     def look(self, stage: str, name: str, needs: tuple[str, ...], identity: Identity | None) -> ArtifactRef | None:
         found = self.work.store.find(identity) if identity else None
-        state: State = "cached" if found else "to run" if identity else "blocked"
+        state: State = "cached" if found else "to run" if identity else "waiting"
         self.steps.append(Step(stage=stage, name=name, needs=needs, state=state))
         return found
 

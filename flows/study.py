@@ -45,6 +45,10 @@ class Source(SourceConfig):
     def _one_origin(self) -> Source:
         if [self.file, self.hub, self.recipe].count(None) != 2:
             raise ValueError(f"{self.name}: give one of `file`, `hub` and `recipe`")
+        if "question" in self.columns and "answer" not in self.columns:
+            raise ValueError(
+                f"{self.name}: `columns` names no `answer` to train on; only a recipe's questions need none"
+            )
         return self._check_columns()
 
     @property

@@ -18,7 +18,7 @@ from flows.trace import Event
 from tasks.core.results import Comparison, Delta
 
 _COLOURS = {"helps": "green", "hurts": "red", "trades": "yellow", "contaminated": "magenta"}
-_STATES = {"cached": "green", "to run": "yellow", "blocked": "dim"}
+_STATES = {"cached": "green", "to run": "yellow", "waiting": "dim"}
 
 
 def study_table(record: StudyRecord, comparison: Comparison) -> RenderableType:

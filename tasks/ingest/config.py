@@ -12,7 +12,7 @@ from tasks.core.identity import Frozen
 STAGE_VERSION = 1
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
-RecordField = Literal["text", "question", "answer", "messages"]
+RecordField = Literal["text", "question", "answer", "reference", "messages"]
 
 
 class HubDataset(Frozen):
@@ -40,7 +40,9 @@ class SourceConfig(Frozen):
             ``.zst`` behind. Relative paths start at the study file.
         hub: a hub dataset instead.
         columns: which column holds which field, such as ``{question: problem, answer: solution}``. Left out, the
-            fields' own names are looked for: ``messages``, else ``question`` and ``answer``, else ``text``.
+            fields' own names are looked for: ``messages``, else ``question`` and ``answer``, else ``text``. For a
+            recipe that asks a teacher, ``question`` alone will do, or with a ``reference``: an answer that some rows
+            may lack.
         max_dropped: the largest share of rows that may be unusable before the source is refused.
     """
 
@@ -58,6 +60,7 @@ class SourceConfig(Frozen):
 
     def _check_columns(self) -> Self:
         fields = set(self.columns)
-        if fields and fields not in ({"text"}, {"messages"}, {"question", "answer"}):
-            raise ValueError("`columns` names `text`, or `messages`, or `question` and `answer`")
+        shapes = ({"text"}, {"messages"}, {"question", "answer"}, {"question", "reference"}, {"question"})
+        if fields and fields not in shapes:
+            raise ValueError("`columns` names `text`, or `messages`, or `question` and `answer` (or `reference`)")
         return self

@@ -1,7 +1,7 @@
 """Raw rows into records: which fields a row has, whether they can be used, and the id that it keeps for life.
 
 Three shapes are known: a document (`text`), a question with its answer, and a chat (`messages`). The last two are both
-stored as messages.
+stored as messages. A question may come without its answer where a recipe will ask for one: its chat ends with the user.
 """
 
 from __future__ import annotations
@@ -52,8 +52,11 @@ def to_record(raw: Raw, source: str, columns: Mapping_) -> dict[str, Any]:
     elif "messages" in columns:
         messages = _messages(raw.value, columns["messages"])
     else:
-        pair = (("user", _string(raw.value, columns["question"])), ("assistant", _string(raw.value, columns["answer"])))
-        messages = [{"role": role, "content": content} for role, content in pair]
+        messages = [{"role": "user", "content": _string(raw.value, columns["question"])}]
+        if "answer" in columns:
+            messages.append({"role": "assistant", "content": _string(raw.value, columns["answer"])})
+        elif _is_there(raw.value.get(columns.get("reference", ""))):
+            messages.append({"role": "assistant", "content": _string(raw.value, columns["reference"])})
     return {
         "row_id": fingerprint([source, text, messages])[:32],
         "source": source,
@@ -61,6 +64,11 @@ def to_record(raw: Raw, source: str, columns: Mapping_) -> dict[str, Any]:
         "text": text,
         "messages": messages,
     }
+
+
+def _is_there(reference: object) -> bool:
+    """Say whether a row has a reference answer: null and blank are both used for none."""
+    return bool(reference.strip()) if isinstance(reference, str) else reference is not None
 
 
 def _string(value: Mapping[str, Any], column: str) -> str:

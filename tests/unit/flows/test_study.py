@@ -55,7 +55,7 @@ WRONG = {
     "give either `path` or `hub`": {"base": {}},
     "candidate_wieght": {"candidate_wieght": 0.1},
     "anneal.learning_rate": {"anneal": {"learning_rate": -1}},
-    "`columns` names": {"candidates": [{"name": "new", "file": "n.jsonl", "columns": {"question": "q"}}]},
+    "`columns` names no `answer`": {"candidates": [{"name": "new", "file": "n.jsonl", "columns": {"question": "q"}}]},
 }
 
 

@@ -63,6 +63,32 @@ def test_every_format_gives_the_same_records(tmp_path, name):
     assert {r["row_id"] for r in records} == ROW_IDS
 
 
+def test_a_question_set_may_lack_references(tmp_path):
+    rows = [
+        {"q": "1 + 1?", "a": "2"},
+        {"q": "Why?", "a": ""},
+        {"q": "When?", "a": None},
+        {"q": "How?"},
+        {"q": "", "a": "3"},
+    ]
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = {"name": "s", "file": str(tmp_path / "q.jsonl"), "max_dropped": 0.5}
+    records, dropped = read(tmp_path / "1", SourceConfig(**source, columns={"question": "q", "reference": "a"}))
+    assert [len(record["messages"]) for record in records] == [2, 1, 1, 1]
+    assert [(row["reason"], row["detail"]) for row in dropped] == [("empty field", "q")]
+    alone, _ = read(tmp_path / "2", SourceConfig(**source, columns={"question": "q"}))
+    assert [len(record["messages"]) for record in alone] == [1, 1, 1, 1]
+
+
+def test_a_reference_of_the_wrong_type_is_dropped(tmp_path):
+    (tmp_path / "q.jsonl").write_text('{"q": "1 + 1?", "a": "2"}\n{"q": "2 + 2?", "a": {"value": 4}}\n')
+    source = SourceConfig(
+        name="s", file=str(tmp_path / "q.jsonl"), max_dropped=0.5, columns={"question": "q", "reference": "a"}
+    )
+    records, dropped = read(tmp_path, source)
+    assert (len(records), [row["reason"] for row in dropped]) == (1, ["wrong type"])
+
+
 # A row's id is for life: should these change, every store's rows change their names.
 ROW_IDS = {
     "77fc51cdb56601702ff60cee950a3d40",
