@@ -36,7 +36,7 @@ from tasks.mix.config import PackConfig, PlanConfig
 from tasks.mix.render import plain_text
 from tasks.mix.task import pack_source, plan_arm
 from tasks.rules.config import ProblemSet
-from tasks.rules.igsm import draw_problems
+from tasks.rules.igsm import draw_problems, worked_solution
 from tasks.rules.task import make_by_rules
 
 SHIPPED = Path(__file__).parent.parent / "deployments" / "studies" / "demo"
@@ -154,7 +154,7 @@ def _write_held_out(folder: Path, making: Making, study: Study) -> None:
         if not path.exists():
             drawn = draw_problems(recipe.problems, recipe.count * 20, recipe.seed)
             fresh = list(islice((p for p in drawn if p.question not in taken), recipe.count))
-            rows: list[dict[str, Any]] = [{"question": p.question, "answer": p.solution} for p in fresh]
+            rows: list[dict[str, Any]] = [{"question": p.question, "answer": worked_solution(p)} for p in fresh]
             path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
             say("rules", f"{len(rows)} held-out problems in {path}")
 

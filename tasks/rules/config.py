@@ -28,18 +28,19 @@ class ProblemSet(Frozen):
     """A recipe: problems from a dependency graph with worked solutions, right or wrong on purpose.
 
     Attributes:
-        rules: which generator draws them.
+        kind: which generator draws them.
         problems: which problems it draws.
         count: how many, all different.
         seed: which ones; sets with different seeds may share a few.
-        solutions: ``worked`` solves step by step; ``wrong`` gets every step wrong, as a candidate that must hurt.
+        solutions: ``worked`` solves step by step; ``bare`` says the answer alone; ``wrong`` gets every step wrong, as
+            a candidate that must hurt.
     """
 
-    rules: Literal["igsm"]
+    kind: Literal["igsm"]
     problems: ProblemConfig
     count: int = Field(ge=1)
     seed: str
-    solutions: Literal["worked", "wrong"] = "worked"
+    solutions: Literal["worked", "bare", "wrong"] = "worked"
 
 
 class Drills(Frozen):
@@ -52,11 +53,11 @@ class Drills(Frozen):
         seed: which ones.
     """
 
-    rules: Literal["arithmetic"]
+    kind: Literal["arithmetic"]
     largest: int = Field(default=20, ge=4)
     equations: int = Field(default=8, ge=1)
     count: int = Field(ge=1)
     seed: str
 
 
-Recipe = Annotated[ProblemSet | Drills, Field(discriminator="rules")]
+RuleRecipe = Annotated[ProblemSet | Drills, Field(discriminator="kind")]

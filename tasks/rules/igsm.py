@@ -53,11 +53,6 @@ class Problem:
         told = " ".join(_tell(self, quantity) for quantity in self.quantities)
         return f"{told} How many has {self.quantities[-1].name}?"
 
-    @property
-    def solution(self) -> str:
-        """Return the worked solution: one equation an operation, then the answer."""
-        return _work(self, [quantity.value for quantity in self.quantities])
-
 
 def draw_problems(config: ProblemConfig, count: int, seed: str) -> Iterator[Problem]:
     """Yield `count` different problems; the seed, the config and nothing else decides which."""
@@ -68,6 +63,16 @@ def draw_problems(config: ProblemConfig, count: int, seed: str) -> Iterator[Prob
         if problem.question not in seen:
             seen.add(problem.question)
             yield problem
+
+
+def worked_solution(problem: Problem) -> str:
+    """Return the worked solution: one equation an operation, then the answer."""
+    return _work(problem, [quantity.value for quantity in problem.quantities])
+
+
+def bare_solution(problem: Problem) -> str:
+    """Return the answer alone, as a worked solution would end."""
+    return _work(problem, [quantity.value for quantity in problem.quantities]).rpartition(". ")[2]
 
 
 def wrong_solution(problem: Problem) -> str:

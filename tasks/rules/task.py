@@ -12,18 +12,18 @@ from tasks.core.identity import Identity, fingerprint
 from tasks.core.rows import RECORDS, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.rules.arithmetic import draw_drills
-from tasks.rules.config import STAGE_VERSION, ProblemSet, Recipe
-from tasks.rules.igsm import draw_problems, wrong_solution
+from tasks.rules.config import STAGE_VERSION, Drills, ProblemSet
+from tasks.rules.igsm import bare_solution, draw_problems, worked_solution, wrong_solution
 
 
-def identity(name: str, recipe: Recipe) -> Identity:
+def identity(name: str, recipe: ProblemSet | Drills) -> Identity:
     """Return the identity of a recipe's dataset under a source's name, which is part of its rows' ids."""
     config = recipe.model_dump(mode="json")  # integer keys of a mapping become strings
     return Identity.of("rules", STAGE_VERSION, {"name": name, "recipe": config}, {})
 
 
 @task(name="rules", task_run_name="rules {name}")
-def make_by_rules(name: str, recipe: Recipe, store_root: Path) -> ArtifactRef:
+def make_by_rules(name: str, recipe: ProblemSet | Drills, store_root: Path) -> ArtifactRef:
     """Publish what a recipe makes as records (RECORDS)."""
 
     def build(draft: Draft) -> None:
@@ -32,20 +32,21 @@ def make_by_rules(name: str, recipe: Recipe, store_root: Path) -> ArtifactRef:
     return Store(store_root).produce(identity(name, recipe), build)
 
 
-def rule_records(name: str, recipe: Recipe) -> Iterator[dict[str, Any]]:
+def rule_records(name: str, recipe: ProblemSet | Drills) -> Iterator[dict[str, Any]]:
     """Yield the records of a recipe: questions with worked solutions, or plain documents."""
     contents = _problems(recipe) if isinstance(recipe, ProblemSet) else ((text, None) for text in draw_drills(recipe))
     for number, (text, messages) in enumerate(contents, start=1):
         yield {
             "row_id": fingerprint([name, text, messages])[:32],
             "source": name,
-            "origin": f"{recipe.rules}:{number}",
+            "origin": f"{recipe.kind}:{number}",
             "text": text,
             "messages": messages,
         }
 
 
 def _problems(recipe: ProblemSet) -> Iterator[tuple[None, list[dict[str, str]]]]:
+    solutions = {"worked": worked_solution, "bare": bare_solution, "wrong": wrong_solution}
     for problem in draw_problems(recipe.problems, recipe.count, recipe.seed):
-        answer = problem.solution if recipe.solutions == "worked" else wrong_solution(problem)
+        answer = solutions[recipe.solutions](problem)
         yield None, [{"role": "user", "content": problem.question}, {"role": "assistant", "content": answer}]

@@ -4,7 +4,7 @@ from tasks.core.identity import fingerprint
 from tasks.rules.arithmetic import draw_drills
 from tasks.rules.config import STAGE_VERSION, Drills
 
-DRILLS = Drills(rules="arithmetic", largest=12, count=50, seed="a")
+DRILLS = Drills(kind="arithmetic", largest=12, count=50, seed="a")
 
 
 def test_every_equation_is_true_and_in_range():

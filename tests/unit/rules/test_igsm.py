@@ -4,7 +4,7 @@ import pytest
 
 from tasks.core.identity import fingerprint
 from tasks.rules.config import STAGE_VERSION, ProblemConfig, ProblemSet
-from tasks.rules.igsm import draw_problems, wrong_solution
+from tasks.rules.igsm import bare_solution, draw_problems, worked_solution, wrong_solution
 from tasks.rules.task import rule_records
 
 CONFIG = ProblemConfig(operations={1: 1, 2: 2, 3: 1}, largest=12)
@@ -21,10 +21,10 @@ def true(left, sign, right, value):
 
 def test_every_step_is_true_and_the_last_one_is_the_answer():
     for problem in draw_problems(CONFIG, 300, "a"):
-        found = steps(problem.solution)
+        found = steps(worked_solution(problem))
         assert len(found) == len(problem.quantities) - 1
         assert all(true(*step) for step in found)
-        assert problem.solution.endswith(f"={problem.answer}. #### {problem.answer}")
+        assert worked_solution(problem).endswith(f"={problem.answer}. #### {problem.answer}")
         assert all(0 <= quantity.value <= 12 for quantity in problem.quantities)
 
 
@@ -60,7 +60,7 @@ def test_wrong_solutions_are_wrong_and_look_alike():
     for problem in draw_problems(CONFIG, 300, "a"):
         wrong = wrong_solution(problem)
         assert not wrong.endswith(f"#### {problem.answer}")
-        assert len(steps(wrong)) == len(steps(problem.solution))
+        assert len(steps(wrong)) == len(steps(worked_solution(problem)))
 
 
 @pytest.mark.parametrize("operations", [{}, {1: 0}, {2: -1}])
@@ -71,6 +71,11 @@ def test_weights_must_be_positive(operations):
 
 def test_the_problems_of_a_seed_are_pinned():
     """The meaning of a recipe: should this change, raise STAGE_VERSION."""
-    recipe = ProblemSet(rules="igsm", problems=CONFIG, count=20, seed="a", solutions="wrong")
+    recipe = ProblemSet(kind="igsm", problems=CONFIG, count=20, seed="a", solutions="wrong")
     rows = list(rule_records("s", recipe))
     assert (STAGE_VERSION, fingerprint(rows)[:16]) == (1, "4d9aee5bd18db457")
+
+
+def test_a_bare_solution_is_the_answer_alone():
+    for problem in draw_problems(CONFIG, 50, "a"):
+        assert bare_solution(problem) == f"#### {problem.answer}"

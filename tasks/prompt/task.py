@@ -1,0 +1,72 @@
+"""The prompt tasks: records into questions, questions into requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+
+from tasks.core.errors import DataError
+from tasks.core.identity import Identity
+from tasks.core.rows import DROPS, QUESTIONS, RECORDS, REQUESTS, RowWriter, read_rows, write_rows
+from tasks.core.store import ArtifactRef, Draft, Store
+from tasks.prompt.config import STAGE_VERSION, PromptConfig
+from tasks.prompt.questions import NoQuestion, to_question
+from tasks.prompt.requests import requests
+
+
+def questions_identity(records: ArtifactRef) -> Identity:
+    """Return the identity of the questions of records."""
+    return Identity.of("questions", STAGE_VERSION, {}, {"records": records.digest})
+
+
+def prompt_identity(config: PromptConfig, questions: ArtifactRef) -> Identity:
+    """Return the identity of the requests that questions make."""
+    return Identity.of("prompt", STAGE_VERSION, config, {"questions": questions.digest})
+
+
+@task(name="questions", task_run_name="questions of {name}")
+def as_questions(name: str, records: ArtifactRef, store_root: Path) -> ArtifactRef:
+    """Publish the questions of records (QUESTIONS), with what asks none under ``dropped/`` (DROPS).
+
+    Raises:
+        DataError: if no record asks anything.
+    """
+    store = Store(store_root)
+
+    def build(draft: Draft) -> None:
+        with RowWriter(draft.folder, QUESTIONS) as kept, RowWriter(draft.folder / "dropped", DROPS) as dropped:
+            for record in read_rows(store.folder(records), RECORDS):
+                try:
+                    kept.write(to_question(record))
+                except NoQuestion as problem:
+                    own = {key: record[key] for key in ("row_id", "source", "origin")}
+                    dropped.write({**own, "reason": problem.reason, "detail": ""})
+        if kept.count == 0:
+            raise DataError(
+                f"{name}: none of its {dropped.count} rows is a question",
+                remedy="name the columns that hold question and reference with `columns:`",
+            )
+        draft.num_rows, draft.num_dropped, draft.columns = kept.count, dropped.count, QUESTIONS
+        draft.sources = {"records": records.path}
+
+    return store.produce(questions_identity(records), build)
+
+
+@task(name="prompt", task_run_name="prompt {name}")
+def ask(name: str, config: PromptConfig, questions: ArtifactRef, store_root: Path) -> ArtifactRef:  # noqa: ARG001
+    """Publish the requests (REQUESTS) that questions make, those of one question together."""
+    store = Store(store_root)
+
+    def build(draft: Draft) -> None:
+        draft.num_rows = write_rows(draft.folder, _each(store.folder(questions), config), REQUESTS)
+        draft.columns, draft.sources = REQUESTS, {"questions": questions.path}
+
+    return store.produce(prompt_identity(config, questions), build)
+
+
+def _each(folder: Path, config: PromptConfig) -> Iterator[Any]:
+    for question in read_rows(folder, QUESTIONS):
+        yield from requests(question, config)
