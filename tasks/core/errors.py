@@ -7,7 +7,8 @@
     ├── DataError         3     an input file, row or column cannot be used
     ├── EngineError       4     an engine failed, and trying again will not help
     │   └── InfrastructureError   5   the machine failed (killed, lost, timed out): worth a retry
-    └── IntegrityError    6     a result is missing, stale, partial or does not belong here
+    ├── IntegrityError    6     a result is missing, stale, partial or does not belong here
+    └── BudgetReached     7     the work stopped at a declared cap; what was done is kept
 
 An error says what is wrong, where, and what to do about it (``remedy``). Engines' own errors are mapped to these once,
 at the adapter, and chained. Only `InfrastructureError` is ever retried.
@@ -66,3 +67,9 @@ class IntegrityError(AssayError):
     """A result is missing, stale, partial, or belongs to something else. Never a number."""
 
     exit_code = 6
+
+
+class BudgetReached(AssayError):  # noqa: N818 - it is no fault
+    """The work stopped cleanly at a cap that was declared. What was done is kept; a higher cap goes on from there."""
+
+    exit_code = 7

@@ -55,10 +55,22 @@ VERDICTS: Columns = {
 #: One pool row that was retrieved for one query, both by row id; `rank` counts from 1.
 MATCHES: Columns = {"row_id": "string", "query": "string", "score": "double", "rank": "int64"}
 
+#: One text that identifies a benchmark item: its question (of multiple choice, with the choices), or a long solution.
+#: An item may have several.
+ITEMS: Columns = {"benchmark": "string", "item": "string", "text": "string"}
+
 #: One training row that shares text with one benchmark item: the share of the item's n-grams that it holds (0 to 1),
 #: and the longest span that they share.
 OVERLAPS: Columns = {
     "row_id": "string", "benchmark": "string", "item": "string", "ratio": "double", "span": "string",
+}  # fmt: skip
+
+#: How far one benchmark item was seen in a set of training rows. `ratio` is the highest overlap with any row, 0 where
+#: there is none, `kept_ratio` with any row that was not dropped, `rows` how many rows were dropped for it; `status` is
+#: ``contaminated`` where there are such rows, ``clean``, or ``unchecked`` (too short, or nothing but boilerplate).
+EXPOSURES: Columns = {
+    "benchmark": "string", "item": "string", "status": "string", "ratio": "double", "kept_ratio": "double",
+    "rows": "int64",
 }  # fmt: skip
 
 #: One row that was left out, and why. `row_id` is null where the row never became a record.

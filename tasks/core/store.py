@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from tasks.core.digests import file_digest
 from tasks.core.errors import IntegrityError
@@ -36,6 +36,7 @@ from tasks.core.identity import Frozen, Identity, fingerprint
 
 MANIFEST = "manifest.json"
 _ASIDE = ("dropped", "logs")
+_SMALL_BYTES = 1 << 20
 
 
 class ArtifactRef(Frozen):
@@ -107,30 +108,26 @@ class Store:
         """Return the artifact with this identity, or None where it was never published.
 
         Raises:
-            IntegrityError: if it was published and files of it are now missing or of another size.
+            IntegrityError: if it was published and is now damaged; see `folder`.
         """
         folder = self._folder(identity)
         if not (folder / MANIFEST).exists():
             return None
-        manifest = _read_manifest(folder)
-        for entry in manifest.files:
-            file = folder / entry.name
-            if not file.exists() or file.stat().st_size != entry.bytes:
-                raise IntegrityError(
-                    f"{file} is missing or not the {entry.bytes} bytes that were published",
-                    remedy=f"remove {folder} and run again: it will be made anew",
-                )
-        return self._ref(folder, manifest)
+        return self._ref(folder, _checked(folder))
 
     def folder(self, ref: ArtifactRef) -> Path:
         """Return the folder of a published artifact.
 
+        Small files (up to a mebibyte) are checked by content, larger ones by size: models and tables of many gigabytes
+        cannot be read each time that they are named.
+
         Raises:
-            IntegrityError: if it is not in this store.
+            IntegrityError: if it is not in this store, or a file of it is missing or not what was published.
         """
         folder = self.root / ref.path
         if not (folder / MANIFEST).exists():
             raise IntegrityError(f"{folder} is not in the store", remedy="run the study again with this store")
+        _checked(folder)
         return folder
 
     def manifest(self, ref: ArtifactRef) -> Manifest:
@@ -216,7 +213,28 @@ def _emptied(folder: Path) -> Path:
 
 
 def _read_manifest(folder: Path) -> Manifest:
-    return Manifest.model_validate_json((folder / MANIFEST).read_text())
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except ValidationError as error:
+        raise _damaged(folder, folder / MANIFEST) from error
+
+
+def _checked(folder: Path) -> Manifest:
+    """Return the manifest of an artifact whose files are as they were published."""
+    manifest = _read_manifest(folder)
+    for entry in manifest.files:
+        file = folder / entry.name
+        if not file.exists() or file.stat().st_size != entry.bytes:
+            raise _damaged(folder, file)
+        if entry.bytes <= _SMALL_BYTES and file_digest(file) != entry.sha256:
+            raise _damaged(folder, file)
+    return manifest
+
+
+def _damaged(folder: Path, file: Path) -> IntegrityError:
+    return IntegrityError(
+        f"{file} is missing or not what was published", remedy=f"remove {folder} and run again: it will be made anew"
+    )
 
 
 def _describe(identity: Identity, draft: Draft, seconds: float) -> Manifest:

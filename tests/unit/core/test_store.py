@@ -83,13 +83,27 @@ def test_a_builder_that_raises_publishes_nothing_and_keeps_its_scratch(tmp_path)
     assert not list(store.scratch(identity()).iterdir())
 
 
-@pytest.mark.parametrize("harm", ["truncate", "remove"])
+def edit(file):
+    file.write_bytes(file.read_bytes()[:-1] + b"?")  # the same size
+
+
+HARMS = {
+    "truncated": ("rows-00000.parquet", lambda file: file.write_bytes(b"")),
+    "removed": ("rows-00000.parquet", lambda file: file.unlink()),
+    "edited": ("rows-00000.parquet", edit),
+    "torn manifest": (MANIFEST, lambda file: file.write_bytes(file.read_bytes()[:40])),
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
 def test_a_damaged_artifact_is_an_error_with_a_remedy(tmp_path, harm):
     store = Store(tmp_path)
-    file = store.folder(store.produce(identity(), build)) / "rows-00000.parquet"
-    file.write_bytes(b"") if harm == "truncate" else file.unlink()
-    with pytest.raises(IntegrityError, match=r"remove .* and run again"):
-        store.find(identity())
+    ref = store.produce(identity(), build)
+    name, damage = HARMS[harm]
+    damage(tmp_path / ref.path / name)
+    for ask in (lambda: store.find(identity()), lambda: store.folder(ref)):
+        with pytest.raises(IntegrityError, match=r"remove .* and run again"):
+            ask()
 
 
 def test_a_folder_without_a_manifest_is_no_artifact(tmp_path):

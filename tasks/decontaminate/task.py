@@ -1,0 +1,123 @@
+"""The decontaminate task: records and benchmark items in; clean records, what was dropped and every overlap out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+
+from tasks.core.errors import DataError
+from tasks.core.identity import Identity
+from tasks.core.rows import DROPS, EXPOSURES, ITEMS, OVERLAPS, RECORDS, Columns, RowWriter, read_rows, write_rows
+from tasks.core.store import ArtifactRef, Draft, Store
+from tasks.decontaminate.config import STAGE_VERSION, DecontaminateConfig
+from tasks.decontaminate.exposure import Exposure
+from tasks.decontaminate.index import build_index
+from tasks.decontaminate.overlap import Matcher
+
+#: Tables beside the clean records: OVERLAPS, EXPOSURES, and the n-grams that count for no item.
+OVERLAPS_FOLDER = "overlaps"
+EXPOSURES_FOLDER = "items"
+BOILERPLATE_FOLDER = "boilerplate"
+
+_BOILERPLATE: Columns = {"benchmark": "string", "ngram": "string", "items": "int64"}
+
+Items = ArtifactRef | Mapping[str, ArtifactRef]
+
+
+def identity(config: DecontaminateConfig, records: ArtifactRef, items: Items) -> Identity:
+    """Return what a decontamination is: its rule, the records and the items of all benchmarks."""
+    inputs = {f"items-{name}": ref.digest for name, ref in _parts(items).items()}
+    return Identity.of("decontaminate", STAGE_VERSION, config, {"records": records.digest, **inputs})
+
+
+@task(name="decontaminate", task_run_name="decontaminate {name}")
+def decontaminate(
+    name: str, config: DecontaminateConfig, records: ArtifactRef, items: Items, store_root: Path
+) -> ArtifactRef:
+    """Publish the records that give no benchmark item away (RECORDS), the others under ``dropped/`` (DROPS).
+
+    Beside them lie ``overlaps/`` (OVERLAPS), every match from `report_ratio` on, of kept rows too; ``items/``
+    (EXPOSURES), each benchmark item with how far it was seen; and ``boilerplate/``, the n-grams that count for none.
+
+    Args:
+        name: what is decontaminated, for people.
+        records: an artifact of RECORDS.
+        items: an artifact of ITEMS, or several by name.
+
+    Raises:
+        DataError: if there is no item that can be checked, or no clean row is left.
+    """
+    store = Store(store_root)
+    parts = _parts(items)
+
+    def build(draft: Draft) -> None:
+        given = (row for ref in parts.values() for row in read_rows(store.folder(ref), ITEMS))
+        write_clean(name, config, read_rows(store.folder(records), RECORDS), given, draft)
+        draft.sources = {"records": records.path, **{f"items-{part}": ref.path for part, ref in parts.items()}}
+
+    return store.produce(identity(config, records, items), build)
+
+
+def write_clean(
+    name: str,
+    config: DecontaminateConfig,
+    records: Iterable[Mapping[str, Any]],
+    items: Iterable[Mapping[str, Any]],
+    draft: Draft,
+) -> None:
+    """Write the clean and the dropped rows of `records`, and what they share with `items`, into `draft`; streamed."""
+    index = build_index(((row["benchmark"], row["item"], row["text"]) for row in items), config)
+    if not index.checked().any():
+        raise DataError(
+            f"{name}: none of {len(index.items)} benchmark items can be checked",
+            remedy=f"an item needs {config.min_words} words or more that are not all boilerplate; look at the texts",
+        )
+    exposure = Exposure(index, config.ratio)
+    draft.num_rows, draft.num_dropped = _write_rows(records, Matcher(index), exposure, config.report_ratio, draft)
+    if draft.num_rows == 0:
+        raise DataError(
+            f"{name}: no row is clean: {draft.num_dropped} hold {config.ratio:.0%} or more of a benchmark item",
+            remedy=f"look at {exposure.most_met()}, which most of them hold, and at what made the records",
+        )
+    write_rows(draft.folder / EXPOSURES_FOLDER, exposure.items(), EXPOSURES)
+    write_rows(draft.folder / BOILERPLATE_FOLDER, (found._asdict() for found in index.boilerplate), _BOILERPLATE)
+    draft.columns = RECORDS
+    draft.provenance = {"dropped": {"contaminated": draft.num_dropped}, "items": exposure.counts()}
+
+
+def _write_rows(
+    records: Iterable[Mapping[str, Any]], matcher: Matcher, exposure: Exposure, least: float, draft: Draft
+) -> tuple[int, int]:
+    with (
+        RowWriter(draft.folder, RECORDS) as clean,
+        RowWriter(draft.folder / "dropped", DROPS) as dropped,
+        RowWriter(draft.folder / OVERLAPS_FOLDER, OVERLAPS) as overlaps,
+    ):
+        for row in records:
+            found = matcher.overlaps(record_text(row), least)
+            named = [{"row_id": row["row_id"], **matcher.named(overlap)} for overlap in found]
+            for overlap in named:
+                overlaps.write(overlap)
+            if exposure.add(found):
+                dropped.write(_drop(row, named[0]))
+            else:
+                clean.write(row)
+    return clean.count, dropped.count
+
+
+def record_text(record: Mapping[str, Any]) -> str:
+    """Return all of a record's text, every message of it: an item may hide in a system message too."""
+    return str(record["text"]) if record["text"] is not None else "\n".join(m["content"] for m in record["messages"])
+
+
+def _drop(row: Mapping[str, Any], overlap: Mapping[str, Any]) -> dict[str, Any]:
+    detail = f"{overlap['ratio']:.2f} of {overlap['benchmark']} {overlap['item']}: {overlap['span']}"
+    origin = {"row_id": row["row_id"], "source": row["source"], "origin": row["origin"]}
+    return origin | {"reason": "contaminated", "detail": detail}
+
+
+def _parts(items: Items) -> dict[str, ArtifactRef]:
+    return {"all": items} if isinstance(items, ArtifactRef) else dict(items)
