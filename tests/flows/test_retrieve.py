@@ -1,17 +1,21 @@
 """Embedding and retrieval on the real engines: a tiny BERT with random weights, FAISS and bm25s.
 
-What must be killed runs this very file as a script::
+What must be killed or confined runs this very file as a script::
 
-    python test_retrieve.py STORE ENCODER    embeds the pool that lies in STORE, two rows a shard
+    python test_retrieve.py STORE ENCODER    embeds a pool, two rows a shard
+    python test_retrieve.py search FOLDER    searches vectors with little memory
 """
 
 from __future__ import annotations
 
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from array import array
 from pathlib import Path
 
 import numpy as np
@@ -21,18 +25,15 @@ from hypothesis import strategies as st
 
 from tasks.core.errors import EngineError, InfrastructureError, StudyError
 from tasks.core.identity import Identity
-from tasks.core.rows import RECORDS, write_rows
+from tasks.core.rows import MATCHES, QUESTIONS, RECORDS, read_rows, write_rows
 from tasks.core.store import Store
-from tasks.core.vectors import vector_ids
+from tasks.core.vectors import shard_name, vector_ids, vector_shards
 from tasks.embed.config import EmbedConfig, EmbedRuntime
 from tasks.embed.sentence_transformers import open_encoder
 from tasks.embed.task import embed
-from tasks.retrieve.config import (
-    DenseConfig,
-    HnswIndex,
-    IvfIndex,
-    RetrieveRuntime,
-)
+from tasks.retrieve.config import Bm25Config, DenseConfig, HnswIndex, IvfIndex, RetrieveRuntime, SelectConfig
+from tasks.retrieve.pool import PoolVectors
+from tasks.retrieve.task import retrieve, retrieve_bm25
 
 pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("default")]
 
@@ -130,10 +131,15 @@ def test_each_declared_choice_changes_the_vectors(encoder):
         assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
 
 
-def test_two_processes_make_the_same_vectors(encoder):
+def test_two_processes_make_the_same_vectors_and_their_death_is_an_error(encoder):
     rows = texts(24)
-    both = encode(encoder, rows, EmbedRuntime(devices=("cpu", "cpu"), batch_size=4))
-    assert np.abs(both - plainly(encoder, rows)).max() < 1e-5
+    runtime = EmbedRuntime(devices=("cpu", "cpu"), batch_size=4)
+    with open_encoder(encoder, config_of(encoder), runtime) as opened:
+        assert np.abs(opened.encode(rows) - plainly(encoder, rows)).max() < 1e-5
+        for process in opened._pool["processes"]:
+            os.kill(process.pid, signal.SIGKILL)
+        with pytest.raises(InfrastructureError, match=r"processes died \(exit codes \[-9"):
+            opened.encode(rows)
 
 
 def test_an_encoder_with_a_broken_weight_is_an_error(encoder, tmp_path):
@@ -150,8 +156,9 @@ def test_an_encoder_with_a_broken_weight_is_an_error(encoder, tmp_path):
 
 
 def test_an_encoder_that_cannot_be_loaded_is_an_error(encoder, tmp_path):
-    (tmp_path / "config.json").write_text("{}")
-    (tmp_path / "model.safetensors").write_bytes(b"nothing")
+    shutil.copytree(encoder, tmp_path, dirs_exist_ok=True)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
     store = Store(tmp_path / "store")
     rows = publish_pool(store, "web", texts(3))
     with pytest.raises(EngineError, match="cannot be loaded"):
@@ -167,7 +174,7 @@ def test_a_kill_redoes_no_committed_shard(encoder, tmp_path):
     store, whole = Store(tmp_path / "killed"), Store(tmp_path / "whole")
     rows, config = publish_pool(store, "web", POOL), config_of(encoder, shard_rows=2)
     run = subprocess.Popen([sys.executable, __file__, store.root, encoder], start_new_session=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while len(list(store.root.glob(".work/*/chunk-*.json"))) < 20 and run.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -240,9 +247,17 @@ def test_an_approximate_index_is_deepened_until_its_recall_is_reached(index):
     found = open_index(base, asking, DenseConfig(flat_rows=100, index=index, recall_queries=100), RUNTIME)
     assert found.facts["depth"] > 1
     assert found.facts["recall"] >= 0.95
-    truth = ExactIndex(base, RUNTIME).search(asking[::3], 20).rows
-    assert recall(found.search(asking[::3], 20).rows, truth) == found.facts["recall"]
-    assert recall(found.search(asking, 20).rows, ExactIndex(base, RUNTIME).search(asking, 20).rows) > 0.9
+    exact = ExactIndex(base, RUNTIME)
+    assert recall(found.search(asking[::3], 20), exact.search(asking[::3], 20)) == found.facts["recall"]
+    assert recall(found.search(asking, 20), exact.search(asking, 20)) > 0.9
+
+
+def test_a_pool_of_copies_is_found_as_well_as_any():
+    from tasks.retrieve.faiss import open_index
+
+    copies = ArrayBase(np.repeat(unit(40, 24), 60, axis=0))
+    config = DenseConfig(flat_rows=0, index=IvfIndex(lists=8, probes=8), min_recall=1.0)
+    assert open_index(copies, unit(50, 24, 2), config, RUNTIME).facts["recall"] == 1.0
 
 
 def test_at_all_its_cells_ivf_is_exact():
@@ -284,23 +299,125 @@ def test_an_index_beyond_the_budget_is_refused_before_it_is_built(index):
     base, asking = ArrayBase(unit(5000, 64)), unit(5, 64, 2)
     tight = RetrieveRuntime(memory_bytes=3 << 20)
     with pytest.raises(InfrastructureError, match=r"MiB short(.|\n)*set `flat_rows` to 5000"):
-        open_index(
-            base, asking, DenseConfig(flat_rows=100, index=index), RUNTIME.model_copy(update={"memory_bytes": 9 << 20})
-        )
+        open_index(base, asking, DenseConfig(flat_rows=100, index=index), tight)
     with pytest.raises(InfrastructureError, match="exact search for 5 queries"):
         open_index(base, asking, DenseConfig(), tight).search(asking, 20)
 
 
 def test_exact_search_needs_no_room_for_the_pool(tmp_path):
-    """120 MB of vectors under an address space with 100 MB to spare; a flat index of the whole dies of it."""
-    vectors = tmp_path / "vectors-00000.npy"
-    written = np.lib.format.open_memmap(vectors, mode="w+", dtype=np.float32, shape=(120_000, 256))
-    written[:] = unit(120_000, 256)
-    del written
-    found = subprocess.run([sys.executable, __file__, "exact", tmp_path], capture_output=True, text=True)
-    assert found.stdout.split() == ["blocks:", "0", "whole:", "out-of-memory"], found.stderr
+    """120 MB of vectors in an address space with 80 MB to spare; a flat index of the whole dies of it."""
+    for number, shard in enumerate(np.split(unit(120_000, 256), 30)):
+        np.save(tmp_path / shard_name(number), shard)
+    run = subprocess.run([sys.executable, __file__, "search", tmp_path], capture_output=True, text=True, timeout=300)
+    assert run.stdout.splitlines() == ["by blocks: row 7", "whole: out of memory"], run.stderr
 
 
 def search_in_little_memory(folder: Path) -> None:
+    import faiss
+    import psutil
 
-    pass
+    from tasks.retrieve.faiss import ExactIndex
+
+    rows = array("q", range(120_000))
+    base, asking = PoolVectors((folder,), rows, rows, 256), np.load(folder / shard_name(0))[7:8]
+    ExactIndex(ArrayBase(unit(10, 256)), RUNTIME).search(asking, 1)  # BLAS takes its buffers
+    limit = psutil.Process().memory_info().vms + (80 << 20)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    print("by blocks: row", ExactIndex(base, RUNTIME).search(asking, 1).rows[0, 0])
+    whole = faiss.IndexFlatIP(256)
+    try:
+        for block in base.blocks():
+            whole.add(block)
+    except MemoryError:
+        print("whole: out of memory")
+
+
+# -- the whole tasks ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def embedded(encoder, tmp_path_factory):
+    """A store with a pool of three tables and their vectors, and six questions, three of which lie in the pool."""
+    store, config = Store(tmp_path_factory.mktemp("store")), config_of(encoder, shard_rows=16)
+    web, books = texts(60, seed=3), texts(30, seed=4)
+    tables = {"web": web, "books": [*books, web[5], web[6].upper()], "math-test": texts(9, seed=5)}
+    asked = [web[0], web[1].upper(), books[2], *(f"{text} w1 w2" for text in web[10:13])]
+    pool = {name: publish_pool(store, name, rows) for name, rows in tables.items()}
+    queries = publish_pool(store, "asked", asked, QUESTIONS)
+    vectors = {name: embed.fn(name, config, ref, store.root) for name, ref in pool.items()}
+    return store, pool, vectors, queries, embed.fn("asked", config, queries, store.root)
+
+
+def test_the_dataset_is_what_a_plain_search_finds(embedded):
+    store, pool, vectors, queries, asking = embedded
+    config = DenseConfig(select=SelectConfig(k=5))
+    ref = retrieve.fn("math-retrieval", config, pool, vectors, queries, asking, store.root, RUNTIME)
+    dropped = {row["row_id"]: row["reason"] for row in read_rows(store.folder(ref) / "dropped")}
+    barred = {"web0", "web1", "books2"}
+    assert {row_id for row_id, why in dropped.items() if why == "test split"} == {f"math-test{n}" for n in range(9)}
+    assert {row_id: dropped[row_id] for row_id in barred} == dict.fromkeys(barred, "duplicate")
+
+    ids = [row_id for name in ("books", "web") for row_id in vector_ids(store.folder(vectors[name]))]
+    matrix = np.concatenate([s for name in ("books", "web") for s in vector_shards(store.folder(vectors[name]))])
+    scores = np.concatenate(list(vector_shards(store.folder(asking)))) @ matrix.T
+    scores[:, [ids.index(row_id) for row_id in barred]] = -2
+    best = {(f"asked{q}", ids[r]): float(scores[q, r]) for q in range(6) for r in np.argsort(-scores[q])[:5]}
+    twins = {"web5", "web6", "books30", "books31"}
+    found = {(m["query"], m["row_id"]): m["score"] for m in read_rows(store.folder(ref) / "matches", MATCHES)}
+    assert {pair for pair in found if pair[1] not in twins} == {pair for pair in best if pair[1] not in twins}
+    assert all(abs(found[pair] - best[pair]) < 1e-5 for pair in found)
+    assert {row["row_id"] for row in read_rows(store.folder(ref))} == {row_id for _, row_id in found}
+    assert store.manifest(ref).provenance["index"]["index"] == "flat"
+
+
+def test_the_order_of_the_pool_and_the_runtime_are_not_in_the_key(embedded):
+    store, pool, vectors, queries, asking = embedded
+    one = retrieve.fn("a", DenseConfig(), pool, vectors, queries, asking, store.root, RUNTIME)
+    turned, two = dict(reversed(pool.items())), RetrieveRuntime(threads=2)
+    assert retrieve.fn("b", DenseConfig(), turned, vectors, queries, asking, store.root, two) == one
+
+
+def test_an_approximate_index_says_its_recall_in_the_manifest(embedded):
+    store, pool, vectors, queries, asking = embedded
+    config = DenseConfig(select=SelectConfig(k=5), flat_rows=10, index=IvfIndex(lists=4, probes=1))
+    ref = retrieve.fn("ivf", config, pool, vectors, queries, asking, store.root, RUNTIME)
+    facts = store.manifest(ref).provenance["index"]
+    assert facts["index"] == "ivf"
+    assert facts["recall"] >= 0.95
+
+
+def test_words_find_neither_queries_nor_test_splits(embedded):
+    store, pool, _, queries, _ = embedded
+    ref = retrieve_bm25.fn("by words", Bm25Config(select=SelectConfig(k=3)), pool, queries, store.root, RUNTIME)
+    matches = list(read_rows(store.folder(ref) / "matches", MATCHES))
+    assert {m["query"] for m in matches} == {f"asked{n}" for n in range(6)}
+    assert all(m["score"] > 0 and 1 <= m["rank"] <= 3 for m in matches)
+    assert not {"web0", "web1", "books2"} & {m["row_id"] for m in matches}
+    assert not [m["row_id"] for m in matches if m["row_id"].startswith("math-test")]
+
+
+def test_bm25_scores_are_lucenes(tmp_path):
+    """By hand: idf ln(1 + (N - n + 0.5) / (n + 0.5)), tf f / (f + k1 (1 - b + b L / mean L))."""
+    store = Store(tmp_path)
+    rows = ["x squared plus one", "x minus two x", "nothing alike", "y squared"]
+    pool, queries = {"web": publish_pool(store, "web", rows)}, publish_pool(store, "asked", ["X 2", "zzz"], QUESTIONS)
+    ref = retrieve_bm25.fn("by words", Bm25Config(), pool, queries, store.root)
+    found = {m["row_id"]: m["score"] for m in read_rows(store.folder(ref) / "matches", MATCHES)}
+    idf, mean = np.log(1 + (4 - 2 + 0.5) / (2 + 0.5)), (4 + 4 + 2 + 2) / 4
+    frequencies = {"web0": 1, "web1": 2}
+    by_hand = {name: idf * f / (f + 1.5 * (0.25 + 0.75 * 4 / mean)) for name, f in frequencies.items()}
+    assert found == pytest.approx(by_hand, abs=1e-5)
+
+
+def test_bm25_beyond_its_budget_is_refused(embedded):
+    store, pool, _, queries, _ = embedded
+    with pytest.raises(InfrastructureError, match=r"a BM25 index of \d+ texts needs .* short"):
+        retrieve_bm25.fn("x", Bm25Config(k1=1), pool, queries, store.root, RetrieveRuntime(memory_bytes=1000))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "search":
+        search_in_little_memory(Path(sys.argv[2]))
+    else:
+        store = Store(Path(sys.argv[1]))
+        embed.fn("web", config_of(Path(sys.argv[2]), shard_rows=2), publish_pool(store, "web", POOL), store.root)

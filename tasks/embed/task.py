@@ -1,0 +1,97 @@
+"""The embed task: a table of questions or records in, a vector for each of its rows out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+
+from prefect import task
+
+from tasks.core.asked import asked
+from tasks.core.errors import DataError
+from tasks.core.identity import Identity
+from tasks.core.rows import DROPS, RowWriter, read_rows
+from tasks.core.store import ArtifactRef, Draft, Store
+from tasks.core.vectors import VECTORS
+from tasks.embed import chunks
+from tasks.embed.config import STAGE, STAGE_VERSION, EmbedConfig, EmbedRuntime
+from tasks.embed.encoder_files import EncoderFiles, find_encoder
+from tasks.embed.engine import Encoder
+
+
+def embed_identity(config: EmbedConfig, rows: ArtifactRef, encoder: str) -> Identity:
+    """Return the identity of the vectors of a table; `encoder` is the digest of the encoder's files.
+
+    The device is no part of it: the same encoder's vectors differ between devices by rounding.
+    """
+    how = config.model_dump(exclude={"hub", "revision", "path"})
+    return Identity.of(STAGE, STAGE_VERSION, how, {"rows": rows.digest, "encoder": encoder})
+
+
+@task(name="embed", task_run_name="embed {name}")
+def embed(
+    name: str, config: EmbedConfig, rows: ArtifactRef, store_root: Path, runtime: EmbedRuntime | None = None
+) -> ArtifactRef:
+    """Publish a vector of length one for what each row of `rows` (QUESTIONS or RECORDS) asks; see `tasks.core.vectors`.
+
+    Rows that ask nothing are named under ``dropped/`` (DROPS). After a kill, shards that were committed are taken as
+    they are.
+
+    Raises:
+        StudyError: if the encoder is not on this machine, or not what the config says.
+        DataError: if the table is empty.
+        EngineError: if the encoder cannot be loaded or fails.
+        InfrastructureError: if a process of it died.
+    """
+    store, files = Store(store_root), find_encoder(config)
+
+    def build(draft: Draft) -> None:
+        from tasks.embed.sentence_transformers import open_encoder
+
+        with open_encoder(files.folder, config, runtime or EmbedRuntime()) as encoder:
+            write_vectors(store.folder(rows), config, encoder, draft)
+        draft.sources = {"rows": rows.path}
+        draft.provenance |= _provenance(name, config, files)
+
+    return store.produce(embed_identity(config, rows, files.digest), build)
+
+
+def write_vectors(table: Path, config: EmbedConfig, encoder: Encoder, draft: Draft) -> None:
+    """Write the vectors of a table into `draft`, one shard of texts and vectors in memory at a time."""
+    texts = (text for row in read_rows(table) if (text := asked(row)).strip())
+    made = _embed_chunks(texts, config, encoder, draft.scratch)
+    if not made:
+        raise DataError("there is nothing to embed: no row of the table has text", remedy="look at what made the table")
+    chunks.gather(draft.scratch, len(made), draft.folder)
+    _write_ids(table, draft)
+    draft.provenance["shards"] = {"embedded": sum(made), "resumed": len(made) - sum(made)}
+
+
+def _write_ids(table: Path, draft: Draft) -> None:
+    with RowWriter(draft.folder, VECTORS) as kept, RowWriter(draft.folder / "dropped", DROPS) as dropped:
+        for row in read_rows(table):
+            if asked(row).strip():
+                kept.write({"row_id": row["row_id"]})
+            else:
+                named = {column: row[column] for column in ("row_id", "source", "origin")}
+                dropped.write({**named, "reason": "no text", "detail": "nothing was asked"})
+    draft.num_rows, draft.num_dropped, draft.columns = kept.count, dropped.count, VECTORS
+
+
+def _embed_chunks(texts: Iterable[str], config: EmbedConfig, encoder: Encoder, scratch: Path) -> list[bool]:
+    """Commit every chunk that is not yet committed; return for each whether it was embedded now."""
+    made = []
+    for number, chunk in chunks.chunked(texts, config.shard_rows):
+        made.append(not chunks.is_committed(scratch, number, len(chunk)))
+        if made[-1]:
+            chunks.commit(scratch, number, encoder.encode(chunk).astype(config.stored))
+    return made
+
+
+def _provenance(name: str, config: EmbedConfig, files: EncoderFiles) -> dict[str, object]:
+    return {
+        "name": name,
+        "encoder": {"model": config.path or config.hub, "digest": files.digest},
+        "engines": {engine: version(engine) for engine in ("sentence-transformers", "transformers", "torch")},
+    }
