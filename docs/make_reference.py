@@ -1,4 +1,4 @@
-"""Write docs/reference/study.md, runtime.md and benchmarks.md from the code itself: ``make reference``.
+"""Write docs/reference/study.md, recipe.md, runtime.md and benchmarks.md from the code itself: ``make reference``.
 
 Descriptions are the models' own docstrings, so the reference cannot say anything else than the code does; a test fails
 where the files are behind the models.
@@ -16,13 +16,18 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from flows.make import Order
 from flows.study import Runtime, Study
 from tasks.evaluate import registry
 from tasks.evaluate.registry import REGISTRY
 
 FOLDER = Path(__file__).parent / "reference"
 MADE = "Made by `make reference` from the code. Do not edit."
-PAGES = {"study.md": (Study, "The study file"), "runtime.md": (Runtime, "The runtime file")}
+PAGES: dict[str, tuple[type[BaseModel], str]] = {
+    "study.md": (Study, "The study file"),
+    "recipe.md": (Order, "The recipe file"),
+    "runtime.md": (Runtime, "The runtime file"),
+}
 
 
 def page(model: type[BaseModel], title: str) -> str:

@@ -11,8 +11,13 @@ from pathlib import Path
 from prefect import flow
 
 from flows.caching import cached
+from flows.datasets import read_records
+from flows.device import device
+from flows.evaluating import evaluate_arms
 from flows.findings import report_data, tracked_study
-from flows.progress import AnnealProgress, EvaluateProgress, say
+from flows.make import make
+from flows.progress import AnnealProgress, say
+from flows.recipes import TaughtRecipe
 from flows.record import point_to_latest, read_record, record_study
 from flows.study import Runtime, Source, Study
 from flows.work import Refs, Run, RunRefs, ScoreRefs, Work, prepare
@@ -21,12 +26,9 @@ from tasks.anneal.task import anneal_arms, release
 from tasks.compare.task import compare_arms
 from tasks.compare.task import identity as compare_identity
 from tasks.core.store import ArtifactRef
-from tasks.evaluate.task import evaluate_models
-from tasks.ingest.task import ingest
 from tasks.mix.task import pack_source, plan_arm
 from tasks.report.task import identity as report_identity
 from tasks.report.task import write_report
-from tasks.rules.task import make_by_rules
 from tasks.track.task import track_study
 
 
@@ -39,7 +41,7 @@ def assess(study: Study, runtime: Runtime = Runtime()) -> Path:  # noqa: B008 - 
     work.check_repeats(packs)
     plans = {run: _plan(work, run, packs) for run in work.runs}
     models = _anneal(work, packs, plans)
-    scores = _evaluate(work, models)
+    scores = evaluate_arms(work, models)
     comparison = _compare(work, models, scores)
     record = record_study(work, records, packs, plans, models, scores, comparison)
     return _conclude(work, record)
@@ -58,11 +60,9 @@ def _conclude(work: Work, ref: ArtifactRef) -> Path:
 
 
 def _records(work: Work, source: Source) -> ArtifactRef:
-    identity = work.records_identity(source)
-    if source.recipe is not None:
-        make = cached(make_by_rules, work.store, [identity])
-        return make(source.name, source.recipe, work.store.root)
-    return cached(ingest, work.store, [identity])(source.as_read, work.store.root)
+    if isinstance(source.recipe, TaughtRecipe):
+        return make(work.order(source.name, source.recipe), work.runtime)
+    return read_records(source, work.store)
 
 
 def _pack(work: Work, name: str, records: ArtifactRef) -> ArtifactRef:
@@ -77,20 +77,12 @@ def _plan(work: Work, run: Run, packs: Refs) -> ArtifactRef:
 
 def _anneal(work: Work, packs: Refs, plans: RunRefs) -> RunRefs:
     jobs = {run: work.anneal_job(run, packs, plan) for run, plan in plans.items()}
-    anneal = cached(anneal_arms, work.store, [anneal_identity(job) for job in jobs.values()])
-    with AnnealProgress(len(jobs)) as progress, work.device():
+    identities = [anneal_identity(job) for job in jobs.values()]
+    anneal = cached(anneal_arms, work.store, identities)
+    with AnnealProgress(len(jobs)) as progress, device(work.store, identities):
         models = anneal(list(jobs.values()), work.runtime.anneal, work.store.root, report=progress)
         release()  # the cores are the evaluation's now
     return {run: models[run.name] for run in jobs}
-
-
-def _evaluate(work: Work, models: RunRefs) -> ScoreRefs:
-    jobs = work.evaluate_jobs(models)
-    evaluate = cached(evaluate_models, work.store, [work.score_identity(job) for job in jobs.values()])
-    with EvaluateProgress(len(jobs)) as progress, work.device():
-        queue = list(jobs.values())
-        scores = evaluate(queue, work.study.evaluate, work.runtime.evaluate, work.store.root, report=progress)
-    return dict(zip(jobs, scores, strict=True))
 
 
 def _compare(work: Work, models: RunRefs, scores: ScoreRefs) -> ArtifactRef:

@@ -2,13 +2,15 @@
 
 Exit codes: 0 done; 1 an error that nothing below names; 2 a study or a command line that makes no sense, nothing was
 started; 3 data that cannot be used; 4 an engine failed; 5 the machine failed, run it again; 6 a result is missing or
-does not belong; 130 interrupted.
+does not belong; 7 a budget is spent; 130 interrupted.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from tasks.core.errors import AssayError
+from tasks.core.errors import AssayError, InfrastructureError
 
 app = typer.Typer(
     name="assay",
@@ -26,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Say whether a dataset makes a language model better at math without making it worse at anything else.",
     epilog="Exit codes: 0 done, 2 the study makes no sense, 3 unusable data, 4 an engine failed, 5 the machine failed "
-    "(run it again), 6 a result is missing or does not belong, 130 interrupted.",
+    "(run it again), 6 a result is missing or does not belong, 7 a budget is spent, 130 interrupted.",
 )
 out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 
@@ -50,6 +52,40 @@ def run(study: StudyFile, runtime: RuntimeFile = None, store: StoreFolder = None
 
     assess(declared, settings)
     _print_study(settings.store, declared.name, as_json)
+
+
+@app.command()
+def make(
+    recipe: Annotated[Path, typer.Argument(metavar="RECIPE.yaml", help="The recipe's file.", show_default=False)],
+    runtime: RuntimeFile = None,
+    store: StoreFolder = None,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Also write the dataset as JSONL, one chat or text a line.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a dataset by a recipe, or what is left of it, and print what each step kept, dropped and cost."""
+    from flows.make import load_order
+
+    declared, settings = load_order(recipe), _runtime(runtime, store)
+    from flows.funnel import funnel
+    from flows.make import make as make_dataset
+    from flows.tables import funnel_table
+    from tasks.core.store import Store
+
+    ref = make_dataset(declared, settings)
+    kept = Store(settings.store)
+    if to is not None:
+        from flows.export import export
+
+        export(kept, ref, to)
+    steps = funnel(kept, ref)
+    if as_json:
+        folder = str(kept.folder(ref))
+        _print_json({"name": declared.name, "folder": folder, "steps": [step.model_dump() for step in steps]})
+    else:
+        out.print(funnel_table(declared.name, steps))
+        out.print(f"dataset  {to or kept.folder(ref)}", soft_wrap=True)
 
 
 @app.command()
@@ -130,10 +166,70 @@ def demo(
     _print_study(settings.store, study.name, as_json)
 
 
+@app.command()
+def judge(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.jsonl", help="Answers, a JSON object a line.", show_default=False)
+    ],
+    gold: Annotated[str, typer.Option(help="The field with the reference answer.", show_default=False)],
+    answer: Annotated[str, typer.Option(help="The field with the output, or a list of outputs.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Say of every answer in a file whether it is right, with the evidence, and the totals."""
+    from flows.judge_tables import verdict_line
+    from flows.judging import JudgedAnswer, judge_file, totals
+
+    results = []
+    for result in judge_file(file, gold, answer):
+        results.append(result)
+        if not as_json:
+            out.print(verdict_line(result), soft_wrap=True)
+    counts = totals(results).model_dump()
+    if as_json:
+        rows, bad = ([r.model_dump() for r in results if isinstance(r, JudgedAnswer) == good] for good in (True, False))
+        _print_json({"rows": rows, "bad_rows": bad, "totals": counts})
+    else:
+        out.print("  ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in counts.items()))
+
+
+@app.command()
+def review(
+    verdicts: Annotated[
+        Path,
+        typer.Argument(help="An artifact of verdicts, or what `assay judge --json` printed.", show_default=False),
+    ],
+    sample: Annotated[int, typer.Option(min=1, help="How many answers of each verdict to look at.")] = 200,
+    csv: Annotated[Path | None, typer.Option(help="Write the sample as a CSV to label elsewhere, and stop.")] = None,
+    labels: Annotated[Path, typer.Option(help="The file of labels: read, and added to.")] = Path("labels.csv"),
+    seed: Annotated[int, typer.Option(min=0, help="Which sample.")] = 0,
+    store: StoreFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Label a sample of verdicts, and print the filter's precision and recall with 95 % intervals."""
+    from flows.judge_tables import quality_table
+    from flows.reviewing import ask_labels, draw_sample, read_labels, write_sheet
+    from tasks.judge.review import quality
+
+    source = verdicts if verdicts.exists() else _runtime(None, store).store / verdicts
+    drawn = draw_sample(source, sample, seed)
+    if csv is not None:
+        write_sheet(csv, drawn)
+        err.print(f"{len(drawn.rows)} answers are in {csv}: fill in `label` with y or n, then give it as --labels")
+        return
+    asking = sys.stdin.isatty() and not as_json
+    found = quality(drawn, ask_labels(drawn, labels, _ask_label) if asking else read_labels(labels))
+    if as_json:
+        _print_json(found.model_dump())
+    else:
+        out.print(quality_table(found))
+
+
 def main() -> None:
     """Run `assay`; every error of its own is printed with its remedy and ends in its exit code."""
-    _quiet_engines()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _leave)
     try:
+        _engine_defaults()
         app()
     except AssayError as error:
         err.print(f"[bold red]{type(error).__name__}[/] {escape(error.message)}", soft_wrap=True)
@@ -149,16 +245,36 @@ def _runtime(path: Path | None, store: Path | None) -> Any:
     return settings.model_copy(update={"store": store}) if store else settings
 
 
-def _quiet_engines() -> None:
-    """Quiet logs and no telemetry, unless the user has set them otherwise; read by the engines when they are imported.
+def _leave(number: int, _: object) -> None:
+    """Leave at once. A kill loses nothing here, while engines that are asked to end nicely take minutes or hang.
 
-    What goes wrong is printed by `main`, once and with its remedy; Prefect would print its traceback before.
+    A Ctrl-C reaches Prefect's private server too, and its client would then wait for it in vain.
+    """
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+    err.print("[bold]interrupted[/] what is done is kept; run the same command again to go on")
+    os._exit(128 + number)
+
+
+def _engine_defaults() -> None:
+    """Quiet logs, no telemetry, and time to start on a busy machine, unless the user has set them otherwise.
+
+    The engines read these when they are imported. What goes wrong is printed by `main`, once and with its remedy;
+    Prefect would print its traceback before.
     """
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     os.environ.setdefault("PREFECT_CLI_PROMPT", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("DO_NOT_TRACK", "1")
+    home = Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect"))
+    there = next(folder for folder in (home, *home.absolute().parents) if folder.exists())
+    if not os.access(there, os.W_OK):
+        raise InfrastructureError(f"{home} cannot be written; Prefect's state is there", remedy="set PREFECT_HOME")
 
 
 def _print_study(folder: Path, name: str, as_json: bool) -> None:
@@ -175,6 +291,14 @@ def _print_study(folder: Path, name: str, as_json: bool) -> None:
     else:
         out.print(study_table(record, comparison_of(store, record)))
         out.print(f"report  {store.folder(found.report) / 'report.html'}", soft_wrap=True)
+
+
+def _ask_label(row: dict[str, Any], left: int) -> str:
+    """Show an answer, without its verdict so that the label owes nothing to it, and return what was typed."""
+    for name in ("question", "output", "gold", "answer"):
+        if row.get(name):
+            out.print(f"[bold]{name:>9}[/]  {escape(str(row[name])[-2000:])}")
+    return str(typer.prompt(f"right? y, n, s to skip, q to stop ({left} left)"))
 
 
 def _print_json(value: Any) -> None:

@@ -171,7 +171,7 @@ def _digests(record: StudyRecord) -> Iterable[Named]:
 
 
 def _trained_tokens(store: Store, run: RunRecord) -> int:
-    return sum(share.tokens for share in _shares(store, run))
+    return int(store.manifest(run.model).provenance["tokens"])
 
 
 def _tracked_arm(store: Store, record: StudyRecord, run: RunRecord) -> TrackedArm:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from flows.recipes import TaughtRecipe
 from flows.study import CONTROL
 from flows.work import Run, Work
 from tasks.anneal.config import identity as anneal_identity
@@ -72,7 +73,7 @@ def outline(work: Work) -> Outline:
 def _packs(walk: _Walk) -> dict[str, ArtifactRef | None]:
     work, packs = walk.work, dict[str, ArtifactRef | None]()
     for source in work.study.sources:
-        stage = "rules" if source.recipe else "ingest"
+        stage = "recipe" if isinstance(source.recipe, TaughtRecipe) else "rules" if source.recipe else "ingest"
         records = walk.look(stage, source.name, (), work.records_identity(source))
         identity = work.pack_identity(records) if records else None
         packs[source.name] = walk.look("pack", source.name, (f"{stage} {source.name}",), identity)

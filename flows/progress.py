@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import time
 from types import TracebackType
 from typing import Self
+from uuid import UUID
 
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
 from tasks.anneal.engine import Progress as AnnealState
 from tasks.evaluate.engine import Progress as EvaluateState
+from tasks.generate.engine import Progress as GenerateState
+from tasks.judge.task import Progress as JudgeState
 
 _SECONDS_BETWEEN_LINES = 5.0
 console = Console(stderr=True, highlight=False)
@@ -91,6 +97,83 @@ class EvaluateProgress(Meter):
 
     def _left(self) -> str:
         return f", about {duration(self._seconds_left)} left" if self._seconds_left else ""
+
+
+class GenerateProgress:
+    """A teacher's answers: a bar on a terminal, a line now and then elsewhere, and the same in the Prefect UI."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        columns = ("[bold]{task.fields[stage]:>9}[/]", BarColumn(), MofNCompleteColumn(), "{task.description}")
+        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task("", total=None, stage="generate")
+        self._artifact: UUID | None = None
+        self._last = time.monotonic()
+        self._final: GenerateState | None = None
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+        if self._final is not None and kind is None:
+            self._publish(self._final)
+            say("generate", f"{self.name}  {_told(self._final)} in {duration(self._final.seconds)}")
+
+    def __call__(self, state: GenerateState) -> None:
+        if state.state == "starting":
+            say("generate", f"{self.name}  starting the teacher")
+        elif state.state == "answering":
+            self._final = state
+            self._bar.update(self._task, completed=state.rows, total=state.total, description=_told(state))
+            if time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES:
+                self._last = time.monotonic()
+                self._publish(state)
+                if not console.is_terminal:
+                    say("generate", f"{self.name}  {_told(state)}")
+
+    def _publish(self, state: GenerateState) -> None:
+        share = 100.0 * state.rows / max(1, state.total)
+        if self._artifact is None:
+            made = create_progress_artifact(share, key=_slug(f"generate-{self.name}"), description=_told(state))
+            self._artifact = made if isinstance(made, UUID) else None
+        else:
+            update_progress_artifact(self._artifact, share, description=_told(state))
+
+
+class JudgeProgress(Meter):
+    """The questions of a recipe whose answers are judged; takes the stage's progress reports."""
+
+    stage = "judge"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(0)
+        self.name = name
+
+    def __call__(self, state: JudgeState) -> None:
+        self.done = self._worked = state.done
+        self.total = state.total
+        self.pulse(f"{self.name}  {state.rows_per_second:,.0f} questions a second")
+
+
+def _told(state: GenerateState) -> str:
+    """Return how a teacher is doing in one line."""
+    parts = [f"{state.rows:,} of {state.total:,} answers", f"{state.tokens_per_second:,.0f} tokens/s"]
+    if state.failures:
+        parts.append(f"[yellow]{state.failures:,} failed[/]")
+    if state.cost:
+        parts.append(f"cost {state.cost:,.2f}")
+    if state.seconds_left:
+        parts.append(f"about {duration(state.seconds_left)} left")
+    return ", ".join(parts)
+
+
+def _slug(name: str) -> str:
+    """Return a name as Prefect's artifact keys have it: lower case, digits and dashes."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def duration(seconds: float) -> str:

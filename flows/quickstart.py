@@ -1,8 +1,8 @@
 """The quick start: a tiny model trained on the spot, so that a study of it needs nothing but this repository.
 
-`quickstart` copies the demo study beside its data, draws a held-out benchmark that no training set shares a problem
-with, and trains the base model that the study starts from, through the same stages that the study uses. The study
-itself is then an ordinary one.
+`quickstart` copies the demo study beside its data, draws held-out benchmarks that no training set shares a problem
+with, and trains the base model that the study starts from and the teacher that its distilled candidate asks, through
+the same stages that the study uses. The study itself is then an ordinary one.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,15 @@ import yaml
 from prefect import flow
 
 from flows.caching import cached
+from flows.datasets import read_records
+from flows.device import device
 from flows.progress import AnnealProgress, say
+from flows.recipes import Distill
 from flows.study import Runtime, Study, load_study
 from flows.work import MODEL_FOLDER
 from tasks.anneal.config import AnnealConfig, AnnealJob
 from tasks.anneal.config import identity as anneal_identity
-from tasks.anneal.task import anneal_arms
+from tasks.anneal.task import anneal_arms, release
 from tasks.checkpoint.config import STAGE_VERSION, TinyConfig
 from tasks.checkpoint.tiny import make_tiny
 from tasks.core.checkpoint import Checkpoint, template_digest, tokenizer_digest
@@ -31,7 +35,6 @@ from tasks.core.errors import StudyError
 from tasks.core.identity import Frozen, Identity
 from tasks.core.rows import read_rows
 from tasks.core.store import ArtifactRef, Draft, Store
-from tasks.ingest.task import ingest
 from tasks.mix.config import PackConfig, PlanConfig
 from tasks.mix.render import plain_text
 from tasks.mix.task import pack_source, plan_arm
@@ -42,26 +45,51 @@ from tasks.rules.task import make_by_rules
 SHIPPED = Path(__file__).parent.parent / "deployments" / "studies" / "demo"
 
 
-class Making(Frozen):
-    """What the quick start makes before its study: the base model and the held-out benchmarks.
+class Training(Frozen):
+    """How one of the quick start's models is trained.
 
     Attributes:
-        model: the base model's architecture and tokenizer.
-        tokens: its training budget on the study's validated mix.
+        tokens: the budget, padding included.
         seed: of its weights and its data order.
         anneal: how it is trained.
+    """
+
+    tokens: int
+    seed: int
+    anneal: AnnealConfig
+
+    @property
+    def sequences(self) -> int:
+        """The training sequences: whole steps within the budget."""
+        step = self.anneal.sequence_length * self.anneal.global_batch
+        return self.tokens // step * self.anneal.global_batch
+
+
+class Lessons(Frozen):
+    """What the teacher learns on top of the base model: problems with worked solutions, and how long."""
+
+    problems: ProblemSet
+    training: Training
+
+
+class Making(Frozen):
+    """What the quick start makes before its study: the base model, the teacher and the held-out benchmarks.
+
+    Attributes:
+        model: the architecture and tokenizer of both models.
+        base: how the base model is trained, on the study's validated mix.
+        teacher: how the teacher is trained, from the base model.
         held_out: the benchmark files, by name, and the problems in them.
     """
 
     model: TinyConfig
-    tokens: int
-    seed: int
-    anneal: AnnealConfig
+    base: Training
+    teacher: Lessons
     held_out: dict[str, ProblemSet]
 
 
 def quickstart(folder: Path, runtime: Runtime) -> Study:
-    """Make the demo's study in `folder`, with its data, benchmarks and base model, and return it.
+    """Make the demo's study in `folder`, with its data, benchmarks and models, and return it.
 
     What is there already stays as it is, so the study may be edited and run again.
     """
@@ -74,42 +102,51 @@ def quickstart(folder: Path, runtime: Runtime) -> Study:
     study = load_study(folder / "study.yaml")
     making = Making.model_validate(yaml.safe_load((folder / "making.yaml").read_text(encoding="utf-8")))
     _write_held_out(folder, making, study)
-    make_base(study, making, runtime, folder / "base")
+    make_models(study, making, runtime, folder)
     return study
 
 
-@flow(name="quickstart", flow_run_name="base of {study.name}")
-def make_base(study: Study, making: Making, runtime: Runtime, folder: Path) -> None:
-    """Train the quick start's base model on the study's validated mix and lay it into `folder`."""
+@flow(name="quickstart", flow_run_name="models of {study.name}")
+def make_models(study: Study, making: Making, runtime: Runtime, folder: Path) -> None:
+    """Train the base model on the study's validated mix, then the teacher from it; lay both into `folder`."""
     store = Store(runtime.store)
-    records = {source.name: _records(store, study, source.name) for source in study.validated}
+    records = {source.name: read_records(source, store) for source in study.validated}
     blank = _blank(store, making.model, records)
-    pack = PackConfig(stage="pretrain", sequence_length=making.anneal.sequence_length)
-    packs = {name: pack_source(name, pack, ref, blank, store.root) for name, ref in records.items()}
     weights = {source.name: source.weight for source in study.validated}
-    plan = PlanConfig(weights=weights, sequences=_sequences(making), seed=making.seed)
+    lessons = {"lessons": make_by_rules("lessons", making.teacher.problems, store.root)}
+    with AnnealProgress(2) as progress:
+        train = partial(_train, store=store, runtime=runtime, progress=progress)
+        base = train("base", blank, records, weights, making.base)
+        teacher = train("teacher", base, lessons, {"lessons": 1.0}, making.teacher.training)
+        release()  # the cores are the teacher's now
+    for name, model in (("base", base), ("teacher", teacher)):
+        _lay(model.folder, folder / name)
+
+
+def _train(
+    name: str, start: Checkpoint, records: dict[str, ArtifactRef], weights: dict[str, float], training: Training, *,
+    store: Store, runtime: Runtime, progress: AnnealProgress,
+) -> Checkpoint:  # fmt: skip
+    """Train a model from another on a mix of records and return it."""
+    pack = PackConfig(stage="pretrain", sequence_length=training.anneal.sequence_length)
+    packs = {source: pack_source(source, pack, ref, start, store.root) for source, ref in records.items()}
+    plan = PlanConfig(weights=weights, sequences=training.sequences, seed=training.seed)
     job = AnnealJob(
-        name="base",
-        base=blank.folder,
-        base_digest=blank.digest,
-        tokenizer=blank.tokenizer,
-        template=blank.template,
+        name=name,
+        base=start.folder,
+        base_digest=start.digest,
+        tokenizer=start.tokenizer,
+        template=start.template,
         packs=packs,
-        plan=plan_arm("base", plan, packs, store.root),
-        seed=making.seed,
-        config=making.anneal,
+        plan=plan_arm(name, plan, packs, store.root),
+        seed=training.seed,
+        config=training.anneal,
     )
-    anneal = cached(anneal_arms, store, [anneal_identity(job)])
-    with AnnealProgress(1) as progress:
+    identity = anneal_identity(job)
+    anneal = cached(anneal_arms, store, [identity])
+    with device(store, [identity]):
         [model] = anneal([job], runtime.anneal, store.root, report=progress).values()
-    _lay(store.folder(model) / MODEL_FOLDER, folder)
-
-
-def _records(store: Store, study: Study, name: str) -> ArtifactRef:
-    [source] = [source for source in study.sources if source.name == name]
-    if source.recipe is not None:
-        return make_by_rules(name, source.recipe, store.root)
-    return ingest(source.as_read, store.root)
+    return start.model_copy(update={"folder": store.folder(model) / MODEL_FOLDER, "digest": model.digest})
 
 
 def _blank(store: Store, model: TinyConfig, records: dict[str, ArtifactRef]) -> Checkpoint:
@@ -136,19 +173,12 @@ def _texts(store: Store, records: dict[str, ArtifactRef]) -> Iterator[str]:
             yield plain_text(record)
 
 
-def _sequences(making: Making) -> int:
-    step = making.anneal.sequence_length * making.anneal.global_batch
-    return making.tokens // step * making.anneal.global_batch
-
-
 def _write_held_out(folder: Path, making: Making, study: Study) -> None:
     """Write each held-out benchmark: problems of its own that no recipe of the study has drawn."""
-    taken = {
-        problem.question
-        for source in study.sources
-        if isinstance(source.recipe, ProblemSet)
-        for problem in draw_problems(source.recipe.problems, source.recipe.count, source.recipe.seed)
-    }
+    recipes: list[object] = [source.recipe for source in study.sources]
+    recipes += [recipe.questions.recipe for recipe in recipes if isinstance(recipe, Distill)]
+    sets = [making.teacher.problems, *(recipe for recipe in recipes if isinstance(recipe, ProblemSet))]
+    taken = {p.question for drawn in sets for p in draw_problems(drawn.problems, drawn.count, drawn.seed)}
     for name, recipe in making.held_out.items():
         path = folder / f"{name}.jsonl"
         if not path.exists():
@@ -163,4 +193,4 @@ def _lay(model: Path, folder: Path) -> None:
     """Copy a trained model to where the study looks for it."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(model, folder)
-    say("anneal", f"base model in {folder}")
+    say("anneal", f"model in {folder}")

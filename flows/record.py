@@ -6,6 +6,8 @@ import os
 import platform
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from flows.study import Study
 from flows.work import Refs, RunRefs, ScoreRefs, Work
 from tasks.core.checkpoint import Checkpoint
@@ -108,7 +110,10 @@ def latest(store: Store, name: str) -> Latest:
             f"no study {name!r} was finished in {store.root}; finished: {known}",
             remedy="run it with `assay run`, or name its store with --store",
         )
-    return Latest.model_validate_json(path.read_text(encoding="utf-8"))
+    try:
+        return Latest.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise IntegrityError(f"{path} is damaged", remedy=f"remove it and run the study {name!r} again") from error
 
 
 def names(store: Store) -> list[str]:

@@ -15,46 +15,40 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from flows.declared import declared_in, parse, read_yaml
+from flows.recipes import Dataset, Recipe
 from tasks.anneal.config import AnnealConfig, AnnealRuntime, accumulation
 from tasks.checkpoint.config import ModelConfig
 from tasks.compare.config import CompareConfig
-from tasks.core.errors import StudyError
 from tasks.core.identity import Frozen
+from tasks.embed.config import EmbedRuntime
 from tasks.evaluate.config import BenchmarkConfig, EvaluateConfig, EvaluateRuntime
-from tasks.ingest.config import Name, SourceConfig
+from tasks.evaluate.suite import domain_of
+from tasks.generate.config import GenerateRuntime
+from tasks.ingest.config import Name
 from tasks.mix.config import CandidateShare, PackConfig, PlanConfig, TrainingStage, Unit
-from tasks.rules.config import Recipe
+from tasks.retrieve.config import RetrieveRuntime
 from tasks.track.config import TrackConfig
 
 CONTROL = "control"
 
 
-class Source(SourceConfig):
-    """A dataset: a file, a hub dataset, or a recipe that makes it.
+class Source(Dataset):
+    """A dataset to train on: a file, a hub dataset, or a recipe that makes it.
 
     Attributes:
         recipe: a recipe instead of a file or a hub dataset.
     """
 
-    recipe: Recipe | None = None
+    recipe: Recipe | None = None  # type: ignore[assignment]  # wider: recipes that ask a teacher, too
 
     @model_validator(mode="after")
-    def _one_origin(self) -> Source:
-        if [self.file, self.hub, self.recipe].count(None) != 2:
-            raise ValueError(f"{self.name}: give one of `file`, `hub` and `recipe`")
+    def _has_answers(self) -> Source:
         if "question" in self.columns and "answer" not in self.columns:
-            raise ValueError(
-                f"{self.name}: `columns` names no `answer` to train on; only a recipe's questions need none"
-            )
-        return self._check_columns()
-
-    @property
-    def as_read(self) -> SourceConfig:
-        """What `ingest` has to know of it."""
-        return SourceConfig.model_validate(self.model_dump(include=set(SourceConfig.model_fields)))
+            raise ValueError(f"{self.name}: `columns` names no `answer` to train on; a recipe's questions need none")
+        return self
 
 
 class ValidatedSource(Source):
@@ -109,8 +103,8 @@ class Study(Frozen):
     @field_validator("seeds")
     @classmethod
     def _seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(seeds)) < len(seeds) or min(seeds) < 0:
-            raise ValueError("seeds must be different whole numbers from 0 on")
+        if len(set(seeds)) < len(seeds) or not all(0 <= seed < 2**32 for seed in seeds):
+            raise ValueError("seeds must be different whole numbers from 0 to 4294967295")
         return seeds
 
     @model_validator(mode="before")
@@ -137,6 +131,11 @@ class Study(Frozen):
         if unknown := sorted(set(self.compare.primary or ()) - set(benchmarks)):
             raise ValueError(
                 f"compare.primary: {unknown[0]!r} is not among the study's benchmarks; add it, or leave it out"
+            )
+        if self.compare.primary is None and not any(domain_of(one) == "math" for one in self.benchmarks):
+            raise ValueError(
+                f"compare.primary: none of {', '.join(benchmarks)} is of domain math, so nothing decides; name the "
+                "benchmarks that do"
             )
         if self.sequences == 0:
             step = self.anneal.sequence_length * self.anneal.global_batch
@@ -172,7 +171,8 @@ class Study(Frozen):
         candidate = None
         if arm != CONTROL:
             candidate = CandidateShare(name=arm, share=self.candidate_weight, unit=self.candidate_unit)
-        weights = {source.name: source.weight for source in self.validated}
+        total = sum(source.weight for source in self.validated)
+        weights = {source.name: round(source.weight / total, 12) for source in self.validated}
         return PlanConfig(weights=weights, sequences=self.sequences, seed=seed, candidate=candidate)
 
 
@@ -183,12 +183,18 @@ class Runtime(Frozen):
         store: the folder of the store.
         anneal: workers, GPUs, ZeRO stage, checkpoints.
         evaluate: the evaluation environment, benchmark files, processes, device.
+        generate: actors, GPUs, endpoint, deadlines, prices and budget of whatever asks a language model.
+        embed: devices of the encoder.
+        retrieve: threads and memory of the search.
         track: the MLflow server, SQLite under the store by default.
     """
 
     store: Path = Path("store")
     anneal: AnnealRuntime = AnnealRuntime()
     evaluate: EvaluateRuntime = EvaluateRuntime()
+    generate: GenerateRuntime = GenerateRuntime()
+    embed: EmbedRuntime = EmbedRuntime()
+    retrieve: RetrieveRuntime = RetrieveRuntime()
     track: TrackConfig = TrackConfig()
 
 
@@ -198,12 +204,7 @@ def load_study(path: Path) -> Study:
     Raises:
         StudyError: naming each field that makes no sense, and what to do about it.
     """
-    data = _read_yaml(path)
-    folder = path.absolute().parent
-    for place, key in _paths(data):
-        if isinstance(place.get(key), str) and (key != "id" or (folder / place[key]).is_dir()):  # else a hub's id
-            place[key] = str(folder / place[key])
-    return parse_study(data, str(path))
+    return parse_study(declared_in(path), str(path))
 
 
 def parse_study(data: object, where: str) -> Study:
@@ -212,24 +213,16 @@ def parse_study(data: object, where: str) -> Study:
     Raises:
         StudyError: as `load_study`.
     """
-    try:
-        return Study.model_validate(data)
-    except ValidationError as error:
-        raise _explained(error, where) from error
+    return parse(Study, data, where)
 
 
 def load_runtime(path: Path | None) -> Runtime:
-    """Return the runtime of a YAML file, or the default one.
+    """Return the runtime of a YAML file, its paths as they stand, or the default one.
 
     Raises:
         StudyError: naming each field that makes no sense.
     """
-    if path is None:
-        return Runtime()
-    try:
-        return Runtime.model_validate(_read_yaml(path))
-    except ValidationError as error:
-        raise _explained(error, str(path)) from error
+    return Runtime() if path is None else parse(Runtime, read_yaml(path), str(path))
 
 
 def check_runtime(study: Study, runtime: Runtime) -> None:
@@ -239,36 +232,3 @@ def check_runtime(study: Study, runtime: Runtime) -> None:
         StudyError: if the global batch does not divide over the workers.
     """
     accumulation(study.anneal, runtime.anneal)
-
-
-def _paths(data: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
-    """Return where a study's YAML holds paths."""
-    rows = [row for name in ("validated", "candidates", "benchmarks") for row in data.get(name) or []]
-    rows = [row for row in rows if isinstance(row, dict)]
-    places = [(row, key) for row in rows for key in ("file", "few_shot_file")]
-    places += [(row["hub"], "id") for row in rows if isinstance(row.get("hub"), dict)]
-    return [*places, (data["base"], "path")] if isinstance(data.get("base"), dict) else places
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise StudyError(f"{path}: no such file", remedy="give the path of a study's YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path}: not YAML: {error}", remedy="mend the line that it names") from error
-    if not isinstance(data, dict):
-        raise StudyError(f"{path}: not a mapping of fields", remedy="see docs/reference/study.md")
-    return data
-
-
-def _explained(error: ValidationError, where: str) -> StudyError:
-    problems = []
-    for item in error.errors():
-        field = ".".join(str(part) for part in item["loc"])
-        message = item["msg"].removeprefix("Value error, ")
-        problems.append(f"{field}: {message}" if field else message)
-    return StudyError(
-        f"{where}: the study makes no sense; nothing was started\n  " + "\n  ".join(problems),
-        remedy="mend the fields named above; docs/reference/study.md says what each one means",
-    )

@@ -12,6 +12,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from flows.doctor import Finding
+from flows.funnel import Step
 from flows.outline import Outline
 from flows.record import StudyRecord
 from flows.trace import Event
@@ -73,6 +74,20 @@ def trace_table(events: Sequence[Event]) -> RenderableType:
     table = Table("stage", "what happened", "artifact")
     for event in events:
         table.add_row(event.stage, event.what, event.artifact)
+    return table
+
+
+def funnel_table(name: str, steps: Sequence[Step]) -> RenderableType:
+    """Return how a dataset came about: what each step kept, dropped and took."""
+    table = Table(title=name, title_justify="left", box=box.SIMPLE, pad_edge=False)
+    table.add_column("step", no_wrap=True)
+    for heading in ("rows", "dropped", "tokens", "seconds", "cost"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("why dropped")
+    for step in steps:
+        why = ", ".join(f"{count:,} {reason}" for reason, count in step.reasons.items())
+        tokens, cost = f"{step.tokens:,}" if step.tokens else "", f"{step.cost:,.2f}" if step.cost else ""
+        table.add_row(step.stage, f"{step.rows:,}", f"{step.dropped:,}", tokens, f"{step.seconds:,.1f}", cost, why)
     return table
 
 

@@ -12,7 +12,25 @@ from tasks.core.identity import Frozen
 from tasks.core.rows import shards
 from tasks.core.store import ArtifactRef, Manifest, Store
 
-_SOURCES = ("ingest", "rules")
+#: What the rows of a stage tell of one row, from these of its columns; in the order in which a row passes them.
+_TOLD: dict[str, tuple[tuple[str, ...], str]] = {
+    "ingest": (("source", "origin"), "read into {source} from {origin}"),
+    "rules": (("source", "origin"), "read into {source} from {origin}"),
+    "problems": (("source", "origin"), "written by a model for {source}, from {origin}"),
+    "retrieve": (("source",), "retrieved from {source}"),
+    "dedup": (("source",), "kept as the one of its kind"),
+    "decontaminate": (("source",), "clear of the benchmarks"),
+    "generate": (
+        ("sample", "finish", "output_tokens"),
+        "sample {sample}: {output_tokens} tokens ({finish})",
+    ),
+    "judge": (
+        ("sample", "verdict", "method", "answer"),
+        "sample {sample}: {verdict}, by {method}: {answer}",
+    ),
+    "keep": (("source",), "kept with its answer"),
+    "failures": (("source",), "a weakness: the model fails it"),
+}
 
 
 class Event(Frozen):
@@ -29,7 +47,7 @@ def trace(store: Store, row_id: str) -> list[Event]:
     Raises:
         DataError: if no artifact of the store knows the row.
     """
-    read = list(_read(store, row_id))
+    read = [event for stage in _TOLD for event in _passed(store, stage, row_id)]
     packed = list(_packed(store, row_id))
     events = [*read, *(event for event, _, _ in packed)]
     if not events:
@@ -44,12 +62,16 @@ def trace(store: Store, row_id: str) -> list[Event]:
     return events
 
 
-def _read(store: Store, row_id: str) -> Iterator[Event]:
-    for stage in _SOURCES:
-        for ref, _ in store.manifests(stage):
-            folder = store.folder(ref)
-            for row in _matches(folder, "row_id", row_id, ["source", "origin"]):
-                yield Event(stage=stage, artifact=ref.path, what=f"read into {row['source']} from {row['origin']}")
+def _passed(store: Store, stage: str, row_id: str) -> Iterator[Event]:
+    """Yield what the artifacts of a stage tell of a row that they hold, or that they dropped."""
+    columns, told = _TOLD[stage]
+    for ref, _ in store.manifests(stage):
+        folder = store.folder(ref)
+        for row in _matches(folder, "row_id", row_id, list(columns)):
+            yield Event(stage=stage, artifact=ref.path, what=told.format(**row))
+        for row in _matches(folder / "dropped", "row_id", row_id, ["origin", "reason", "detail"]):
+            what = f"left out: {row['reason']} ({row['detail']})".removesuffix(" ()")
+            yield Event(stage=stage, artifact=ref.path, what=what)
 
 
 def _packed(store: Store, row_id: str) -> Iterator[tuple[Event, ArtifactRef, list[int]]]:

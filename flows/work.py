@@ -5,15 +5,15 @@ Both must agree on what an artifact is, so both get it here. Nothing here starts
 
 from __future__ import annotations
 
-import fcntl
-import os
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from flows.datasets import check_dataset, records_identity
+from flows.make import Order, check_order, order_identity
+from flows.recipes import TaughtRecipe
 from flows.study import CONTROL, Runtime, Source, Study, check_runtime
 from tasks.anneal.config import AnnealJob
 from tasks.checkpoint.resolve import resolve
@@ -23,12 +23,11 @@ from tasks.core.errors import DataError, StudyError
 from tasks.core.identity import Identity, fingerprint
 from tasks.core.store import ArtifactRef, Store
 from tasks.evaluate.config import BenchmarkConfig, EvaluateJob
+from tasks.evaluate.custom import read_custom
 from tasks.evaluate.drain import identity_of
 from tasks.evaluate.suite import check_allowed, data_files, domain_of, metric_of
-from tasks.ingest import source as ingest_source
 from tasks.mix.plan import check_epochs
 from tasks.mix.task import pack_identity, plan_identity, read_size, sources
-from tasks.rules.task import identity as rules_identity
 
 Refs = Mapping[str, ArtifactRef]
 
@@ -77,9 +76,13 @@ class Work:
 
     def records_identity(self, source: Source) -> Identity:
         """Return the identity of a source's records."""
-        if source.recipe is not None:
-            return rules_identity(source.name, source.recipe)
-        return ingest_source.identity(source.as_read)
+        if isinstance(source.recipe, TaughtRecipe):
+            return order_identity(self.order(source.name, source.recipe), self.runtime)
+        return records_identity(source)
+
+    def order(self, name: str, recipe: TaughtRecipe) -> Order:
+        """Return the order of a candidate that a recipe makes: it keeps clear of the study's benchmarks."""
+        return Order(name=name, recipe=recipe, benchmarks=self.study.benchmarks, evaluate=self.study.evaluate)
 
     def pack_identity(self, records: ArtifactRef) -> Identity:
         """Return the identity of a source's pack."""
@@ -141,14 +144,6 @@ class Work:
         """Return the identity of a model's scores on a benchmark."""
         return identity_of(job, self.study.evaluate, self.runtime.evaluate)
 
-    @contextmanager
-    def device(self) -> Iterator[None]:
-        """Hold this machine's device: one anneal or evaluation at a time, whichever study it belongs to."""
-        lock = Path(tempfile.gettempdir()) / f"assay-device-{os.getuid()}.lock"
-        with lock.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # the kernel lets go of it when its holder dies
-            yield
-
     def check_repeats(self, packs: Refs) -> None:
         """Refuse candidates that would be repeated more often than the study allows.
 
@@ -172,26 +167,39 @@ def prepare(study: Study, runtime: Runtime) -> Work:
     base = resolve(study.base, study.chat_template)
     if study.stage == "sft" and base.template_text is None:
         raise StudyError("chat_template: the base model has none, and sft needs one", remedy="declare `chat_template`")
-    for group, listed in (("validated", study.validated), ("candidates", study.candidates)):
-        for source in listed:
-            _check_source(group, source)
+    _check_length(study, base)
     check_allowed(study.benchmarks, study.evaluate)
     for benchmark in study.benchmarks:
         _check_benchmark(benchmark, Path(runtime.evaluate.data))
-    return Work(study, runtime, base)
+    work = Work(study, runtime, base)
+    for group, listed in (("validated", study.validated), ("candidates", study.candidates)):
+        for source in listed:
+            _check_source(work, group, source)
+    return work
 
 
-def _check_source(group: str, source: Source) -> None:
-    if source.recipe is not None:
-        return
-    try:
-        ingest_source.columns_of(source.as_read)
-    except DataError as error:
-        raise StudyError(f"{group}.{source.name}: {error.message}", remedy=error.remedy) from error
+def _check_source(work: Work, group: str, source: Source) -> None:
+    if isinstance(source.recipe, TaughtRecipe):
+        check_order(work.order(source.name, source.recipe))
+    else:
+        check_dataset(group, source)
+
+
+def _check_length(study: Study, base: Checkpoint) -> None:
+    """Refuse sequences that the base model has no positions for: it would learn on them what it can never use."""
+    positions = json.loads((base.folder / "config.json").read_text(encoding="utf-8")).get("max_position_embeddings")
+    if positions is not None and study.anneal.sequence_length > positions:
+        raise StudyError(
+            f"anneal.sequence_length: {study.anneal.sequence_length}, and the base model has {positions} positions",
+            remedy=f"give {positions} or less, or a base model with a longer context",
+        )
 
 
 def _check_benchmark(benchmark: BenchmarkConfig, data: Path) -> None:
     try:
         data_files(benchmark, data)
+        if benchmark.custom:
+            read_custom(benchmark)
     except DataError as error:
-        raise StudyError(error.message, remedy=error.remedy) from error
+        message = error.message.removeprefix(f"benchmarks.{benchmark.name}: ")
+        raise StudyError(f"benchmarks.{benchmark.name}: {message}", remedy=error.remedy) from error

@@ -21,11 +21,15 @@ class Origin:
         asked: what the evaluation was: its stage, version and identity config (benchmark, split, limit, sampling).
         scored_by: the engines that scored and their versions.
         trained_by: the engines that trained the model and their versions.
+        scores: where the scores lie.
+        model: where the model lies, empty where it is not known.
     """
 
     asked: Mapping[str, Any]
     scored_by: Mapping[str, Any]
     trained_by: Mapping[str, Any]
+    scores: str
+    model: str
 
 
 def check_origins(origins: Mapping[tuple[str, int, str], Origin], control: str) -> None:
@@ -40,10 +44,10 @@ def check_origins(origins: Mapping[tuple[str, int, str], Origin], control: str) 
         measure = measures.setdefault(benchmark, (arm, seed))
         ours, theirs = origins[arm, seed, benchmark], origins[*measure, benchmark]
         who = f"{arm}, seed {seed}", f"{measure[0]}, seed {measure[1]}"
-        again = f"run the evaluation of {who[0]} on {benchmark} again"
+        again = f"remove {ours.scores} (or, to keep it, {theirs.scores}) and run again: it will be scored anew"
         _check_same(f"{benchmark} was asked differently", ours.asked, theirs.asked, who, again)
         _check_same(f"{benchmark} was scored by other engines", ours.scored_by, theirs.scored_by, who, again)
-        again = f"run the anneal of {who[0]} again, and its evaluation"
+        again = f"remove {ours.model} (or, to keep it, {theirs.model}) and run again: it will be trained anew"
         _check_same("the models were trained by other engines", ours.trained_by, theirs.trained_by, who, again)
 
 

@@ -83,6 +83,8 @@ def _origin(store: Store, one: ScoredArm) -> Origin:
         asked=asked,
         scored_by=_engines(scores, f"the evaluation of {who}, on {one.benchmark}"),
         trained_by=_engines(store.manifest(one.anneal), f"the anneal of {who}") if one.anneal else {},
+        scores=str(store.folder(one.scores)),
+        model=str(store.folder(one.anneal)) if one.anneal else "",
     )
 
 
@@ -90,7 +92,7 @@ def _engines(manifest: Manifest, what: str) -> dict[str, Any]:
     """Return the engines behind an artifact and their versions; none recorded is none that could be compared."""
     if found := manifest.provenance.get("engines"):
         return dict(found)
-    raise IntegrityError(f"{what} does not say by which engines it was made", remedy=f"run {what} again")
+    raise IntegrityError(f"{what} does not say by which engines it was made", remedy="remove its folder and run again")
 
 
 def _scores(folder: Path) -> Scores:

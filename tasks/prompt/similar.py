@@ -6,7 +6,11 @@ Sources: the paper's *augment* step (arXiv:2510.07169, "weakness-augmented"); it
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
+from tasks.core.identity import fingerprint
+from tasks.core.rows import Row
 from tasks.core.text import words
 
 _MARKED = re.compile(r"<problem>(.*?)</problem>", re.DOTALL)
@@ -29,7 +33,7 @@ def new_problem(answer: str, source: str, largest_overlap: float) -> str:
     Raises:
         NoProblem: if it wrote none, several, an empty one, or one too close to its source.
     """
-    marked = [found.strip() for found in _MARKED.findall(answer.rpartition("</think>")[2])]
+    marked: list[str] = [found.strip() for found in _MARKED.findall(answer.rpartition("</think>")[2])]
     if len(marked) != 1:
         raise NoProblem("no new problem" if not marked else "several new problems")
     if not marked[0]:
@@ -38,6 +42,24 @@ def new_problem(answer: str, source: str, largest_overlap: float) -> str:
     if overlap > largest_overlap:
         raise NoProblem("too close to its source", f"{overlap:.2f} of the shingles in common")
     return marked[0]
+
+
+def problem_record(name: str, source: Mapping[str, Any], outcome: Mapping[str, Any], largest_overlap: float) -> Row:
+    """Return the record (RECORDS, without an answer) of the new problem in an outcome.
+
+    Raises:
+        NoProblem: if it holds none that can be used.
+    """
+    if outcome["finish"] == "length":
+        raise NoProblem("cut at the limit")
+    messages = [{"role": "user", "content": new_problem(outcome["text"], source["question"], largest_overlap)}]
+    return {
+        "row_id": fingerprint([name, None, messages])[:32],
+        "source": name,
+        "origin": f"{outcome['row_id']}#{outcome['sample']}",
+        "text": None,
+        "messages": messages,
+    }
 
 
 def _jaccard(one: str, other: str) -> float:

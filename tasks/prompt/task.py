@@ -10,11 +10,12 @@ from prefect import task
 
 from tasks.core.errors import DataError
 from tasks.core.identity import Identity
-from tasks.core.rows import DROPS, QUESTIONS, RECORDS, REQUESTS, RowWriter, read_rows, write_rows
+from tasks.core.rows import DROPS, OUTCOMES, QUESTIONS, RECORDS, REQUESTS, RowWriter, read_rows, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.prompt.config import STAGE_VERSION, PromptConfig
 from tasks.prompt.questions import NoQuestion, to_question
 from tasks.prompt.requests import requests
+from tasks.prompt.similar import NoProblem, problem_record
 
 
 def questions_identity(records: ArtifactRef) -> Identity:
@@ -65,6 +66,49 @@ def ask(name: str, config: PromptConfig, questions: ArtifactRef, store_root: Pat
         draft.columns, draft.sources = REQUESTS, {"questions": questions.path}
 
     return store.produce(prompt_identity(config, questions), build)
+
+
+def new_problems_identity(name: str, overlap: float, questions: ArtifactRef, outcomes: ArtifactRef) -> Identity:
+    """Return the identity of the new problems in what a model wrote; the name is part of their row ids."""
+    inputs = {"questions": questions.digest, "outcomes": outcomes.digest}
+    return Identity.of("problems", STAGE_VERSION, {"name": name, "largest_overlap": overlap}, inputs)
+
+
+@task(name="problems", task_run_name="new problems of {name}")
+def new_problems(
+    name: str, largest_overlap: float, questions: ArtifactRef, outcomes: ArtifactRef, store_root: Path
+) -> ArtifactRef:
+    """Publish the new problems that a model wrote (RECORDS without answers), and what is none as drops (DROPS).
+
+    A problem's `origin` names the row that it was made from. `outcomes` are in the order of `questions`.
+
+    Raises:
+        DataError: if there is not one.
+    """
+    store = Store(store_root)
+
+    def build(draft: Draft) -> None:
+        sources = read_rows(store.folder(questions), QUESTIONS)
+        source = next(sources)
+        with RowWriter(draft.folder, RECORDS) as kept, RowWriter(draft.folder / "dropped", DROPS) as dropped:
+            for outcome in read_rows(store.folder(outcomes), OUTCOMES):
+                while source["row_id"] != outcome["row_id"]:
+                    source = next(sources)
+                try:
+                    kept.write(problem_record(name, source, outcome, largest_overlap))
+                except NoProblem as problem:
+                    origin = f"{outcome['row_id']}#{outcome['sample']}"
+                    row = {"row_id": None, "source": name, "origin": origin}
+                    dropped.write({**row, "reason": problem.reason, "detail": problem.detail})
+        if kept.count == 0:
+            raise DataError(
+                f"{name}: none of {dropped.count} answers holds a new problem",
+                remedy="look at the answers; the writer must follow the template's <problem> and </problem>",
+            )
+        draft.num_rows, draft.num_dropped, draft.columns = kept.count, dropped.count, RECORDS
+        draft.sources = {"questions": questions.path, "outcomes": outcomes.path}
+
+    return store.produce(new_problems_identity(name, largest_overlap, questions, outcomes), build)
 
 
 def _each(folder: Path, config: PromptConfig) -> Iterator[Any]:

@@ -94,7 +94,8 @@ def test_missing_seed_benchmark_and_control(tables):
 def origins(**changes):
     base = {"asked": {"limit": 400, "prompt": "few-shot"}, "scored_by": {"torch": "2.13.0"}, "trained_by": {"ds": "1"}}
     keys = [(arm, seed, "math-a") for arm in ("control", "x") for seed in (1, 2)]
-    return {key: Origin(**(base | (changes if key == KEY else {}))) for key in keys}
+    places = {key: {"scores": f"/evaluate/{key[0]}{key[1]}", "model": f"/anneal/{key[0]}{key[1]}"} for key in keys}
+    return {key: Origin(**places[key], **(base | (changes if key == KEY else {}))) for key in keys}
 
 
 def test_the_same_origins_pass():
@@ -107,10 +108,10 @@ def test_the_same_origins_pass():
         (
             {"asked": {"limit": 200, "prompt": "few-shot"}},
             "limit is 200 for x, seed 2 and 400 for control",
-            "evaluation",
+            "evaluate",
         ),
-        ({"asked": {"prompt": "few-shot"}}, "limit is None for x, seed 2", "evaluation"),
-        ({"scored_by": {"torch": "2.14.0"}}, "scored by other engines: torch is '2.14.0'", "evaluation"),
+        ({"asked": {"prompt": "few-shot"}}, "limit is None for x, seed 2", "evaluate"),
+        ({"scored_by": {"torch": "2.14.0"}}, "scored by other engines: torch is '2.14.0'", "evaluate"),
         ({"trained_by": {"ds": "2"}}, "trained by other engines: ds is '2'", "anneal"),
     ],
 )
@@ -118,4 +119,4 @@ def test_other_origins_are_refused(changes, words, again):
     with pytest.raises(IntegrityError) as caught:
         check_origins(origins(**changes), "control")
     assert words in str(caught.value)
-    assert f"run the {again} of x, seed 2" in caught.value.remedy
+    assert f"remove /{again}/x2 (or, to keep it, /{again}/control1) and run again" in caught.value.remedy

@@ -1,4 +1,5 @@
 import copy
+import glob
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,9 @@ WRONG = {
     "give one of `file`, `hub` and `recipe`": {"candidates": [{"name": "new"}]},
     "compare.primary: 'math'": {"compare": {"primary": ["math"]}},
     "seeds must be different": {"seeds": [1, 1]},
+    "from 0 to 4294967295": {"seeds": [1, 2**40]},
+    "compare.primary: none of mmlu is of domain math": {"benchmarks": [{"name": "mmlu"}]},
+    "validated": {"validated": 5},
     "evaluate.profile": {"evaluate": {"profile": "base"}},
     "needs a `revision`": {"base": {"hub": "owner/name"}},
     "give either `path` or `hub`": {"base": {}},
@@ -68,6 +72,38 @@ def test_a_study_that_makes_no_sense_says_where_and_what_to_do(said):
     assert caught.value.remedy
 
 
+def test_weights_are_shares_so_their_scale_changes_nothing():
+    def plan(*weights):
+        sources = [{"name": f"s{n}", "weight": weight, "file": "m.jsonl"} for n, weight in enumerate(weights)]
+        return parse_study(declared(validated=sources), "here").plan("control", 1)
+
+    assert plan(1, 2, 4) == plan(2, 4, 8) == plan(0.1, 0.2, 0.4)
+    assert plan(1, 2, 4) != plan(1, 2, 5)
+
+
+def test_a_folder_is_no_study(tmp_path):
+    with pytest.raises(StudyError, match="is a directory"):
+        load_study(tmp_path)
+
+
+def test_what_looks_like_a_pattern_in_a_folders_name_is_none(tmp_path):
+    folder = tmp_path / "st [v2]"
+    folder.mkdir()
+    (folder / "s.yaml").write_text(yaml.safe_dump(declared(candidates=[{"name": "new", "file": "new-*.jsonl"}])))
+    (folder / "new-1.jsonl").write_text("")
+    study = load_study(folder / "s.yaml")
+    assert glob.glob(study.candidates[0].file) == [str(folder / "new-1.jsonl")]
+    assert study.base.path == str(folder / "base")
+
+
+def test_a_hub_dataset_may_be_a_folder_beside_the_study(tmp_path):
+    (tmp_path / "hub").mkdir()
+    candidates = [{"name": "here", "hub": {"id": "hub"}}, {"name": "there", "hub": {"id": "owner/name"}}]
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(declared(candidates=candidates)))
+    here, there = load_study(tmp_path / "s.yaml").candidates
+    assert (here.hub.id, there.hub.id) == (str(tmp_path / "hub"), "owner/name")
+
+
 def test_relative_paths_start_at_the_study_file(tmp_path):
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(declared()))
     study = load_study(tmp_path / "s.yaml")
@@ -75,7 +111,15 @@ def test_relative_paths_start_at_the_study_file(tmp_path):
     assert study.candidates[0].file == str(tmp_path / "new.jsonl")
 
 
-@pytest.mark.parametrize(("text", "said"), [("a: [", "not YAML"), ("- a", "not a mapping"), (None, "no such file")])
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: [", "not YAML"),
+        ("- a", "not a mapping"),
+        (None, "no such file"),
+        ("a: 1\nb: 2\na: 3\n", "'a' is given twice"),
+    ],
+)
 def test_a_file_that_is_no_study(tmp_path, text, said):
     if text is not None:
         (tmp_path / "s.yaml").write_text(text)
@@ -101,7 +145,7 @@ def test_the_shipped_study_is_one():
     shipped = Path(__file__).parents[3] / "deployments" / "studies" / "demo" / "study.yaml"
     assert load_study(shipped).arms == (
         "control",
-        "worked-solutions",
+        "distilled",
         "web-text",
         "more-of-the-same",
         "wrong-solutions",

@@ -1,0 +1,24 @@
+"""Augment: new problems like given ones, kept where two solutions, blind to each other, agree."""
+
+from __future__ import annotations
+
+from flows.caching import cached
+from flows.recipes import Augment, Retrieve
+from flows.retrieve import retrieve, seeds
+from flows.workshop import Workshop
+from tasks.core.store import ArtifactRef
+from tasks.prompt.task import new_problems, new_problems_identity
+
+
+def augment(shop: Workshop, recipe: Augment) -> ArtifactRef:
+    """Return new problems with the solutions that are kept (RECORDS)."""
+    given = retrieve(shop, recipe.seeds) if isinstance(recipe.seeds, Retrieve) else seeds(shop, recipe.seeds)
+    sources = shop.questions(given)
+    written = shop.answers(sources, recipe.similar, recipe.writer)
+    identity = new_problems_identity(shop.name, recipe.largest_overlap, sources, written)
+    read = cached(new_problems, shop.store, [identity])
+    problems = read(shop.name, recipe.largest_overlap, sources, written, shop.store.root)
+    questions = shop.questions(shop.clean(problems, recipe.dedup, recipe.decontaminate))
+    answers = shop.answers(questions, recipe.prompt, recipe.solver)
+    verdicts = shop.verdicts(recipe.judge, answers, questions)
+    return shop.kept(recipe.keep, questions, answers, verdicts)

@@ -1,0 +1,19 @@
+"""Distil: a teacher answers questions several times; of the answers that hold up, one a question is kept."""
+
+from __future__ import annotations
+
+from flows.recipes import Distill
+from flows.workshop import Workshop
+from tasks.core.store import ArtifactRef
+
+
+def distill(shop: Workshop, recipe: Distill) -> ArtifactRef:
+    """Return the questions with the answers that are kept (RECORDS).
+
+    What repeats and what gives a benchmark away goes before the teacher is asked, so that nobody pays for it.
+    """
+    records = shop.clean(shop.read(recipe.questions), recipe.dedup, recipe.decontaminate)
+    questions = shop.questions(records)
+    answers = shop.answers(questions, recipe.prompt, recipe.teacher)
+    verdicts = shop.verdicts(recipe.judge, answers, questions, recipe.reader)
+    return shop.kept(recipe.keep, questions, answers, verdicts)

@@ -1,0 +1,84 @@
+"""Every model of a study on every benchmark: by transformers, or in two passes with `generate` between them.
+
+::
+
+    transformers    evaluate: OpenCompass asks and scores
+    vllm            record:   OpenCompass asks, and what it asks is written down, once for all models of a tokenizer
+                    generate: each model answers, in shards, and goes on from them after a kill
+                    evaluate: OpenCompass scores the answers
+
+`generate` is asked once for each way to end an answer that a benchmark has, and once for the texts whose likelihood
+counts.
+"""
+
+from __future__ import annotations
+
+from flows.caching import cached
+from flows.device import device
+from flows.progress import EvaluateProgress, GenerateProgress
+from flows.work import RunRefs, ScoreRefs, Work
+from tasks.core.store import ArtifactRef
+from tasks.evaluate.config import EvaluateConfig, EvaluateJob
+from tasks.evaluate.recording import Asked, Recording, read_recording
+from tasks.evaluate.task import evaluate_models, record_prompts
+from tasks.generate.config import GenerateConfig, Sampling, Scoring, Teacher
+from tasks.generate.task import generate, teacher_digest
+from tasks.generate.task import identity as answers_identity
+
+
+class RecordProgress(EvaluateProgress):
+    """The benchmarks of a study that are written down."""
+
+    stage = "record"
+
+
+def evaluate_arms(work: Work, models: RunRefs) -> ScoreRefs:
+    """Return the scores of every model on every benchmark, by the study's engine."""
+    jobs = work.evaluate_jobs(models)
+    identities = [work.score_identity(job) for job in jobs.values()]
+    evaluate = cached(evaluate_models, work.store, identities)
+    queue = list(jobs.values())
+    if work.study.evaluate.engine == "vllm":
+        queue = _answered(work, queue)
+    with EvaluateProgress(len(queue)) as progress, device(work.store, identities):
+        scores = evaluate(queue, work.study.evaluate, work.runtime.evaluate, work.store.root, report=progress)
+    return dict(zip(jobs, scores, strict=True))
+
+
+def _answered(work: Work, jobs: list[EvaluateJob]) -> list[EvaluateJob]:
+    """Return the jobs, those that have no scores yet with the answers to score."""
+    to_do = [job for job in jobs if work.store.find(work.score_identity(job)) is None]
+    if not to_do:
+        return jobs
+    with RecordProgress(len({job.benchmark.name for job in to_do})) as progress:
+        refs = record_prompts(to_do, work.study.evaluate, work.runtime.evaluate, work.store.root, report=progress)
+    answers = {
+        (job.name, job.benchmark.name): _answers(work, job, read_recording(work.store, ref))
+        for job, ref in zip(to_do, refs, strict=True)
+    }
+    return [job.model_copy(update={"answers": answers.get((job.name, job.benchmark.name), ())}) for job in jobs]
+
+
+def _answers(work: Work, job: EvaluateJob, recording: Recording) -> tuple[ArtifactRef, ...]:
+    name = f"{job.name} on {job.benchmark.name}"
+    answers = []
+    for asked in recording.asked:
+        config = generate_config(job, work.study.evaluate, recording, asked)
+        identity = answers_identity(config, asked.requests, teacher_digest(config.teacher))
+        with GenerateProgress(name) as progress, device(work.store, [identity]):
+            answers.append(
+                generate(name, config, asked.requests, work.runtime.generate, work.store.root, report=progress)
+            )
+    return tuple(answers)
+
+
+def generate_config(job: EvaluateJob, config: EvaluateConfig, recording: Recording, asked: Asked) -> GenerateConfig:
+    """Return how a model is to answer, or score, recorded requests: greedily, the tokens of its answers kept, so that
+    they can be read as those of transformers are."""
+    teacher = Teacher(path=job.folder, dtype=config.dtype, max_model_len=recording.context)
+    if asked.max_output_tokens is None:
+        return GenerateConfig(teacher=teacher, scoring=Scoring())
+    sampling = Sampling(
+        temperature=0.0, max_output_tokens=asked.max_output_tokens, stop=asked.stop, top_logprobs=0
+    )  # fmt: skip
+    return GenerateConfig(teacher=teacher, sampling=sampling)

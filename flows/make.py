@@ -1,0 +1,201 @@
+"""A dataset made by a recipe: `assay make`, and a study's candidate that is one.
+
+What is made is an artifact of its own, keyed by what is *declared*: the recipe, the content of what it starts from, its
+models, the benchmarks that it keeps clear of, and the versions of the stages that it goes through. So whether it is
+there can be told without making it, and answers drawn by chance are drawn once.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from pydantic import BaseModel
+
+from flows.augment import augment
+from flows.caching import cached
+from flows.datasets import check_dataset, records_identity
+from flows.declared import declared_in, parse
+from flows.distill import distill
+from flows.failures import failures
+from flows.recipes import Augment, Dataset, Distill, Failures, Retrieve, TaughtRecipe
+from flows.retrieve import retrieve
+from flows.study import Runtime
+from flows.workshop import Workshop
+from tasks.core.errors import StudyError
+from tasks.core.identity import Frozen, Identity, canonical
+from tasks.core.rows import RECORDS
+from tasks.core.store import ArtifactRef, Draft, Store
+from tasks.decontaminate.config import STAGE_VERSION as DECONTAMINATE_VERSION
+from tasks.dedup.config import STAGE_VERSION as DEDUP_VERSION
+from tasks.embed.config import STAGE_VERSION as EMBED_VERSION
+from tasks.embed.config import EmbedConfig
+from tasks.embed.encoder_files import find_encoder
+from tasks.evaluate.config import BenchmarkConfig, EvaluateConfig
+from tasks.evaluate.task import benchmark_items, items_identity
+from tasks.generate.config import STAGE_VERSION as GENERATE_VERSION
+from tasks.generate.config import Teacher
+from tasks.generate.task import teacher_digest
+from tasks.ingest.config import Name
+from tasks.judge.config import STAGE_VERSION as JUDGE_VERSION
+from tasks.prompt.config import STAGE_VERSION as PROMPT_VERSION
+from tasks.retrieve.config import STAGE_VERSION as RETRIEVE_VERSION
+
+STAGE = "recipe"
+#: Raised whenever a flow takes other steps for the same recipe.
+RECIPE_VERSION = 1
+_VERSIONS = {
+    "decontaminate": DECONTAMINATE_VERSION,
+    "dedup": DEDUP_VERSION,
+    "embed": EMBED_VERSION,
+    "generate": GENERATE_VERSION,
+    "judge": JUDGE_VERSION,
+    "prompt": PROMPT_VERSION,
+    "retrieve": RETRIEVE_VERSION,
+}
+
+
+class Order(Frozen):
+    """One dataset to be made.
+
+    Attributes:
+        name: what it is called.
+        recipe: how it is made.
+        benchmarks: what it must not give away; a study's own, where it is a study's candidate.
+        evaluate: how the benchmarks are asked: where their items are told from it.
+    """
+
+    name: Name
+    recipe: TaughtRecipe
+    benchmarks: tuple[BenchmarkConfig, ...] = ()
+    evaluate: EvaluateConfig = EvaluateConfig()
+
+
+def load_order(path: Path) -> Order:
+    """Return the order of a YAML file; its relative paths start at the file's folder.
+
+    Raises:
+        StudyError: naming each field that makes no sense, and what to do about it.
+    """
+    return parse(Order, declared_in(path), str(path))
+
+
+def order_identity(order: Order, runtime: Runtime) -> Identity:
+    """Return the identity of what an order makes.
+
+    Raises:
+        StudyError, DataError: if a file, a model or a benchmark is not there.
+    """
+    inputs = {}
+    if order.benchmarks:
+        inputs["items"] = items_identity(order.benchmarks, order.evaluate, runtime.evaluate).key
+    config = {"name": order.name, "recipe": _declared(order.recipe), "versions": _VERSIONS}
+    return Identity.of(STAGE, RECIPE_VERSION, config, inputs)
+
+
+@flow(name="make", flow_run_name="make {order.name}")
+def make(order: Order, runtime: Runtime = Runtime()) -> ArtifactRef:  # noqa: B008 - frozen, so it may be shared
+    """Make a dataset by its recipe (RECORDS), or find it in the store."""
+    store = Store(runtime.store)
+    identity = order_identity(order, runtime)
+    if (found := store.find(identity)) is not None:
+        return found
+    check_order(order)
+    records = _carry_out(Workshop(order.name, runtime, _items(order, runtime, store)), order.recipe)
+    return store.produce(identity, lambda draft: _take_over(store, records, draft))
+
+
+def check_order(order: Order) -> None:
+    """Look at what an order starts from, before any engine is started.
+
+    Raises:
+        StudyError: with the field's path and the remedy.
+    """
+    for field, dataset in _datasets("recipe", order.recipe):
+        check_dataset(field, dataset)
+    if not order.benchmarks and any(isinstance(part, Failures) for part in _parts(order.recipe)):
+        raise StudyError(
+            "benchmarks: failures need the benchmarks that they must not come from",
+            remedy="declare `benchmarks`, so that their items can be told from training questions",
+        )
+
+
+def _carry_out(shop: Workshop, recipe: TaughtRecipe) -> ArtifactRef:
+    match recipe:
+        case Distill():
+            return distill(shop, recipe)
+        case Failures():
+            return failures(shop, recipe)
+        case Retrieve():
+            return retrieve(shop, recipe)
+        case Augment():
+            return augment(shop, recipe)
+
+
+def _items(order: Order, runtime: Runtime, store: Store) -> ArtifactRef | None:
+    if not order.benchmarks:
+        return None
+    asked = (order.benchmarks, order.evaluate, runtime.evaluate)
+    return cached(benchmark_items, store, [items_identity(*asked)])(*asked, store.root)
+
+
+def _take_over(store: Store, records: ArtifactRef, draft: Draft) -> None:
+    """Publish the last step's records under the recipe's own key, sharing its files where the disk can."""
+    made = store.folder(records)
+    for file in sorted(made.glob("rows-*.parquet")):
+        _share(file, draft.folder / file.name)
+    draft.num_rows, draft.columns = records.num_rows, RECORDS
+    draft.sources = {"records": records.path}
+
+
+def _share(file: Path, place: Path) -> None:
+    try:
+        os.link(file, place)
+    except OSError:  # another file system, or one without links
+        shutil.copy(file, place)
+
+
+def _declared(value: Any) -> Any:
+    """Return a recipe as canonical values, with files and models by their content and not by their place."""
+    match value:
+        case Dataset():
+            return {"name": value.name, "records": records_identity(value).key}
+        case Teacher():
+            own = value.model_dump(exclude={"path", "hub", "revision"})
+            return {**canonical(own), "model": teacher_digest(value)}
+        case EmbedConfig():
+            own = value.model_dump(exclude={"path", "hub", "revision"})
+            return {**canonical(own), "encoder": find_encoder(value).digest}
+        case BaseModel():
+            return {field: _declared(getattr(value, field)) for field in type(value).model_fields}
+        case tuple():
+            return [_declared(item) for item in value]
+        case _:
+            return canonical(value)
+
+
+def _datasets(field: str, value: object) -> Iterator[tuple[str, Dataset]]:
+    """Yield every dataset that a recipe starts from, with its field's path."""
+    if isinstance(value, Dataset):
+        yield field, value
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _datasets(f"{field}.{name}", getattr(value, name))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _datasets(field, item)
+
+
+def _parts(recipe: TaughtRecipe) -> Sequence[TaughtRecipe]:
+    """Return a recipe and the recipes that it starts from."""
+    match recipe:
+        case Retrieve(queries=Failures() as found):
+            return [recipe, found]
+        case Augment(seeds=Failures() | Retrieve() as found):
+            return [recipe, *_parts(found)]
+        case _:
+            return [recipe]

@@ -1,0 +1,169 @@
+"""Recipes: ways of making a dataset, each a frozen value that a study's candidate or a file of its own declares.
+
+::
+
+    igsm, arithmetic     problems by rule (tasks.rules)
+    distill              questions -> a teacher's answers -> the ones that hold up
+    failures             questions that a model fails, again and again
+    retrieve             the rows of a pool that are nearest to some questions
+    augment              new problems like given ones, with answers on which two blind solutions agree
+
+Everything here is identity; what a recipe runs on is the study's `Runtime`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from tasks.core.identity import Frozen
+from tasks.decontaminate.config import DecontaminateConfig
+from tasks.dedup.config import DedupConfig
+from tasks.embed.config import EmbedConfig
+from tasks.generate.config import GenerateConfig
+from tasks.ingest.config import SourceConfig
+from tasks.judge.config import JudgeConfig, KeepConfig
+from tasks.prompt.config import SIMILAR_TEMPLATE, PromptConfig
+from tasks.retrieve.config import Bm25Config, DenseConfig
+from tasks.rules.config import Drills, ProblemSet, RuleRecipe
+
+
+class Dataset(SourceConfig):
+    """What a recipe starts from: a file, a hub dataset, or problems made by rule.
+
+    Attributes:
+        recipe: the rule that makes it, instead of a file or a hub dataset.
+    """
+
+    recipe: RuleRecipe | None = None
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Dataset:
+        if [self.file, self.hub, self.recipe].count(None) != 2:
+            raise ValueError(f"{self.name}: give one of `file`, `hub` and `recipe`")
+        return self._check_columns()
+
+    @property
+    def as_read(self) -> SourceConfig:
+        """What `ingest` has to know of it."""
+        return SourceConfig.model_validate(self.model_dump(include=set(SourceConfig.model_fields)))
+
+
+class Distill(Frozen):
+    """A teacher answers questions several times; of the answers that hold up, one a question is kept.
+
+    The paper's NaturalReasoning-QwQ (arXiv:2510.07169), "following Dolphin-R1", with "instances with inconsistent
+    answers" dropped; what must agree with what is left open there, and is `judge` here.
+
+    Attributes:
+        questions: with a reference each, or some, or none (then `judge.mode` must be ``self``).
+        teacher: who answers, and how.
+        prompt: how it is asked, and how often.
+        judge: which answers hold up.
+        reader: a language model that decides where rules cannot (proofs, long references); none by default.
+        keep: which answer is kept; the paper does not say whether with its reasoning.
+        dedup: which questions are the same.
+        decontaminate: which questions give a benchmark's item away.
+    """
+
+    kind: Literal["distill"]
+    questions: Dataset
+    teacher: GenerateConfig
+    prompt: PromptConfig = PromptConfig(samples=4)
+    judge: JudgeConfig = JudgeConfig()
+    reader: GenerateConfig | None = None
+    keep: KeepConfig = KeepConfig()
+    dedup: DedupConfig = DedupConfig()
+    decontaminate: DecontaminateConfig = DecontaminateConfig()
+
+    @model_validator(mode="after")
+    def _has_enough_samples(self) -> Distill:
+        if self.judge.mode != "reference" and self.prompt.samples < self.judge.k:
+            raise ValueError(f"prompt.samples: a majority of {self.judge.k} needs as many answers; give that or more")
+        return self
+
+
+class Failures(Frozen):
+    """Questions of a training split that a model gets wrong again and again: its weaknesses.
+
+    Attributes:
+        questions: a training split, with references. A question of a declared benchmark among them stops the flow.
+        model: who answers, and how; the study's base model, usually.
+        prompt: how it is asked, and how often.
+        judge: which answers are right; only ``reference`` makes sense.
+        wrong: how many of a question's answers must be wrong (arXiv:2510.07169 gives no number).
+        dedup: which questions are the same.
+        decontaminate: which questions give a benchmark's item away.
+    """
+
+    kind: Literal["failures"]
+    questions: Dataset
+    model: GenerateConfig
+    prompt: PromptConfig = PromptConfig(samples=4)
+    judge: JudgeConfig = JudgeConfig()
+    wrong: int = Field(default=3, ge=1)
+    dedup: DedupConfig = DedupConfig()
+    decontaminate: DecontaminateConfig = DecontaminateConfig()
+
+    @model_validator(mode="after")
+    def _can_fail(self) -> Failures:
+        if self.wrong > self.prompt.samples:
+            raise ValueError(f"wrong: {self.wrong} of {self.prompt.samples} answers cannot be wrong; lower it")
+        if self.judge.mode != "reference":
+            raise ValueError("judge.mode: a failure is an answer that is not the reference; leave `reference`")
+        return self
+
+
+class Retrieve(Frozen):
+    """The rows of a pool that are nearest to some questions: the paper's *math-retrieval*.
+
+    Attributes:
+        queries: the questions, or the recipe that finds them.
+        pool: where rows are looked for; test splits are never found.
+        embed: the encoder (dense retrieval alone).
+        search: ``dense`` by vectors, or ``bm25`` by words.
+        dedup: which rows are the same.
+        decontaminate: which rows give a benchmark's item away.
+    """
+
+    kind: Literal["retrieve"]
+    queries: Dataset | Failures
+    pool: Annotated[tuple[Dataset, ...], Field(min_length=1)]
+    embed: EmbedConfig = EmbedConfig()
+    search: DenseConfig | Bm25Config = Field(default=DenseConfig(), discriminator="kind")
+    dedup: DedupConfig = DedupConfig()
+    decontaminate: DecontaminateConfig = DecontaminateConfig()
+
+
+class Augment(Frozen):
+    """New problems like given ones, kept where two solutions, blind to each other, agree: *weakness-augmented*.
+
+    Attributes:
+        seeds: the given problems, or the recipe that finds them.
+        writer: who writes a new problem, and how.
+        similar: how it is asked for one, and how many for each seed.
+        largest_overlap: the most that a new problem may have in common with its seed (Jaccard of 3-word shingles).
+        solver: who solves the new problems, and how.
+        prompt: how it is asked; each sample is blind to the others.
+        judge: which solutions hold up.
+        keep: which solution is kept.
+        dedup: which problems are the same.
+        decontaminate: which problems give a benchmark's item away.
+    """
+
+    kind: Literal["augment"]
+    seeds: Dataset | Failures | Retrieve
+    writer: GenerateConfig
+    similar: PromptConfig = PromptConfig(template=SIMILAR_TEMPLATE)
+    largest_overlap: float = Field(default=0.7, ge=0, le=1)
+    solver: GenerateConfig
+    prompt: PromptConfig = PromptConfig(samples=2)
+    judge: JudgeConfig = JudgeConfig(mode="self", threshold=1.0, k=2)
+    keep: KeepConfig = KeepConfig()
+    dedup: DedupConfig = DedupConfig()
+    decontaminate: DecontaminateConfig = DecontaminateConfig()
+
+
+TaughtRecipe = Distill | Failures | Retrieve | Augment
+Recipe = Annotated[ProblemSet | Drills | Distill | Failures | Retrieve | Augment, Field(discriminator="kind")]

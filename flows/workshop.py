@@ -1,0 +1,112 @@
+"""The steps that recipes are made of, each a cached task: read, clean, ask, judge, keep.
+
+Every recipe that asks a model is the same shape, **prompt -> generate -> judge**, once or several times; here those
+steps are put together, so that a recipe reads as the order in which it takes them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flows.caching import cached
+from flows.datasets import read_records
+from flows.device import device
+from flows.progress import GenerateProgress, JudgeProgress, say
+from flows.recipes import Dataset
+from flows.study import Runtime
+from tasks.core.store import ArtifactRef, Store
+from tasks.decontaminate.config import DecontaminateConfig
+from tasks.decontaminate.task import decontaminate
+from tasks.decontaminate.task import identity as clean_identity
+from tasks.dedup.config import DedupConfig
+from tasks.dedup.task import dedup
+from tasks.dedup.task import identity as dedup_identity
+from tasks.generate.config import GenerateConfig
+from tasks.generate.task import generate, teacher_digest
+from tasks.generate.task import identity as answers_identity
+from tasks.judge.config import JudgeConfig, KeepConfig
+from tasks.judge.task import (
+    failures_identity,
+    judge_answers,
+    keep_answers,
+    keep_failures,
+    keep_identity,
+    request_verdicts,
+    settle_verdicts,
+)  # fmt: skip
+from tasks.prompt.config import PromptConfig
+from tasks.prompt.task import as_questions, ask, prompt_identity, questions_identity
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Where a recipe is carried out.
+
+    Attributes:
+        name: the dataset that is made, for people.
+        runtime: what it runs on.
+        items: the benchmark items that no row may give away (ITEMS), None where no benchmark is declared.
+    """
+
+    name: str
+    runtime: Runtime
+    items: ArtifactRef | None
+
+    @property
+    def store(self) -> Store:
+        return Store(self.runtime.store)
+
+    def read(self, dataset: Dataset) -> ArtifactRef:
+        """Return a declared dataset's records."""
+        return read_records(dataset, self.store)
+
+    def clean(self, records: ArtifactRef, same: DedupConfig, overlap: DecontaminateConfig) -> ArtifactRef:
+        """Return records without repetitions, and without what gives a benchmark's item away."""
+        once = cached(dedup, self.store, [dedup_identity(same, [records])])
+        records = once(self.name, same, [records], self.store.root)
+        if self.items is None:
+            say("clean", f"[yellow]{self.name}: no benchmark is declared, so nothing was decontaminated[/]")
+            return records
+        apart = cached(decontaminate, self.store, [clean_identity(overlap, records, self.items)])
+        return apart(self.name, overlap, records, self.items, self.store.root)
+
+    def questions(self, records: ArtifactRef) -> ArtifactRef:
+        """Return what records ask (QUESTIONS)."""
+        return cached(as_questions, self.store, [questions_identity(records)])(self.name, records, self.store.root)
+
+    def answers(self, questions: ArtifactRef, prompt: PromptConfig, model: GenerateConfig) -> ArtifactRef:
+        """Return what a model answers (OUTCOMES)."""
+        put = cached(ask, self.store, [prompt_identity(prompt, questions)])
+        requests = put(self.name, prompt, questions, self.store.root)
+        return self._generated(model, requests)
+
+    def _generated(self, model: GenerateConfig, requests: ArtifactRef) -> ArtifactRef:
+        identity = answers_identity(model, requests, teacher_digest(model.teacher))
+        with device(self.store, [identity]), GenerateProgress(self.name) as progress:
+            return generate(self.name, model, requests, self.runtime.generate, self.store.root, report=progress)
+
+    def verdicts(
+        self, config: JudgeConfig, answers: ArtifactRef, questions: ArtifactRef, reader: GenerateConfig | None = None
+    ) -> ArtifactRef:
+        """Return which answers are right (VERDICTS); what rules leave open is for `reader` to say, if there is one."""
+        with JudgeProgress(self.name) as progress:
+            verdicts = judge_answers(self.name, config, answers, questions, self.store.root, report=progress)
+        if reader is None:
+            return verdicts
+        requests = request_verdicts(self.name, verdicts, answers, questions, self.store.root)
+        if requests.num_rows == 0:
+            return verdicts
+        said = self._generated(reader, requests)
+        return settle_verdicts(self.name, verdicts, said, questions, self.store.root)
+
+    def kept(
+        self, config: KeepConfig, questions: ArtifactRef, answers: ArtifactRef, verdicts: ArtifactRef
+    ) -> ArtifactRef:
+        """Return one right answer a question, as records."""
+        keep = cached(keep_answers, self.store, [keep_identity(config, questions, answers, verdicts)])
+        return keep(self.name, config, questions, answers, verdicts, self.store.root)
+
+    def failed(self, wrong: int, questions: ArtifactRef, verdicts: ArtifactRef) -> ArtifactRef:
+        """Return the questions with `wrong` or more wrong answers, as records with their references."""
+        keep = cached(keep_failures, self.store, [failures_identity(wrong, questions, verdicts)])
+        return keep(self.name, wrong, questions, verdicts, self.store.root)

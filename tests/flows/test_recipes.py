@@ -1,0 +1,192 @@
+"""Recipes on the real engines: vLLM on Ray actors asks a tiny teacher that was taught on the spot."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from small_study import ASSAY, ROOT, write_jsonl
+from taught import CODES, make_teacher, questions
+
+from tasks.core.rows import read_rows
+
+pytestmark = pytest.mark.engine
+TEACHER = {"teacher": {"path": "teacher", "dtype": "float32"}, "sampling": {"temperature": 0, "max_output_tokens": 24}}
+TEXT = {"form": "text", "template": "{question}\n"}
+ASKED = {"name": "asked", "file": "asked.jsonl", "columns": {"question": "question", "reference": "answer"}}
+HELD_OUT = [{"name": "held-out", "file": "held-out.jsonl", "kind": "qa", "domain": "math"}]
+
+
+class Kitchen:
+    """A folder with a teacher, questions, a benchmark and a store, and `assay make` in it."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder, self.environment = folder, environment
+        make_teacher(folder / "teacher")
+        self.asked = list(questions(60))
+        write_jsonl(folder / "asked.jsonl", [{"question": q, "answer": a} for q, a in self.asked])
+        held_out = [{"question": f"Zoe counts {n} plums and {n + 1} figs. Sum?", "answer": "#### 1"} for n in range(8)]
+        write_jsonl(folder / "held-out.jsonl", held_out)
+        runtime = {"store": str(folder / "store"), "generate": {"actors": 2, "gpu_memory_utilization": 0.1}}
+        (folder / "runtime.yaml").write_text(yaml.safe_dump(runtime))
+
+    def run(self, *command, timeout=240):
+        return subprocess.run(
+            list(map(str, command)), env=self.environment, cwd=ROOT, capture_output=True, text=True, timeout=timeout,
+            check=False,
+        )  # fmt: skip
+
+    def make(self, name, recipe, *options, benchmarks=HELD_OUT):
+        order = {"name": name, "recipe": recipe, "benchmarks": benchmarks}
+        (self.folder / f"{name}.yaml").write_text(yaml.safe_dump(order))
+        file, runtime = self.folder / f"{name}.yaml", self.folder / "runtime.yaml"
+        return self.run(ASSAY, "make", file, "--runtime", runtime, "--json", *options)
+
+    def made(self, name, recipe, *options):
+        done = self.make(name, recipe, *options)
+        assert done.returncode == 0, done.stderr[-4000:]
+        shown = json.loads(done.stdout)
+        return shown, list(read_rows(Path(shown["folder"])))
+
+
+@pytest.fixture(scope="module")
+def kitchen(tmp_path_factory, prefect_api):
+    return Kitchen(tmp_path_factory.mktemp("kitchen"), prefect_api)
+
+
+def chats(rows):
+    return [tuple(turn["content"] for turn in row["messages"]) for row in rows]
+
+
+def step(shown, stage):
+    return next(step for step in shown["steps"] if step["stage"] == stage)
+
+
+def distill(**changes):
+    recipe = {
+        "kind": "distill", "questions": ASKED, "teacher": TEACHER, "prompt": TEXT | {"samples": 2},
+        "judge": {"mode": "both", "k": 2, "threshold": 1.0}, "dedup": {"threshold": 1.0},
+    }  # fmt: skip
+    return recipe | changes
+
+
+def test_a_teachers_answers_become_a_dataset_once(kitchen):
+    shown, rows = kitchen.made("distilled", distill(), "--to", kitchen.folder / "distilled.jsonl")
+    assert sorted(chats(rows)) == sorted(kitchen.asked)
+    assert step(shown, "prompt")["rows"] == 120 == step(shown, "generate")["rows"]
+    assert step(shown, "generate")["tokens"] > 120
+    written = [json.loads(line) for line in (kitchen.folder / "distilled.jsonl").read_text().splitlines()]
+    assert chats(written) == chats(rows)
+    before = sorted(path for path in (kitchen.folder / "store").rglob("manifest.json"))
+    again, _ = kitchen.made("distilled", distill())
+    assert again == shown
+    assert sorted(path for path in (kitchen.folder / "store").rglob("manifest.json")) == before
+
+
+def test_original_answers_cost_nothing_more(kitchen):
+    kitchen.made("distilled", distill())
+    asked = len(list((kitchen.folder / "store" / "generate").iterdir()))
+    _, rows = kitchen.made("originals", distill(keep={"answers": "original"}))
+    assert sorted(chats(rows)) == sorted(kitchen.asked)
+    assert len(list((kitchen.folder / "store" / "generate").iterdir())) == asked
+
+
+def test_a_row_is_traced_through_its_recipe(kitchen):
+    _, rows = kitchen.made("distilled", distill())
+    done = kitchen.run(ASSAY, "trace", rows[0]["row_id"], "--store", kitchen.folder / "store", "--json")
+    stages = [event["stage"] for event in json.loads(done.stdout)]
+    assert stages[:3] == ["ingest", "dedup", "decontaminate"]
+    assert stages.count("generate") == 2 == stages.count("judge")
+    assert "keep" in stages
+
+
+def test_failures_are_what_the_model_gets_wrong_and_their_like_is_found(kitchen):
+    """Of questions whose reference is another than what the teacher was taught, every one is a weakness."""
+    wrong = [{"question": q, "answer": "#### 5" if "pears" in q else a} for q, a in questions(40, start=200)]
+    write_jsonl(kitchen.folder / "train.jsonl", wrong)
+    failures = {
+        "kind": "failures", "questions": ASKED | {"name": "train", "file": "train.jsonl"}, "model": TEACHER,
+        "prompt": TEXT | {"samples": 4}, "dedup": {"threshold": 1.0},
+    }  # fmt: skip
+    _, rows = kitchen.made("failures", failures)
+    assert {q for q, _ in chats(rows)} == {row["question"] for row in wrong if "pears" in row["question"]}
+    pool = [{"question": q, "answer": a} for q, a in questions(60, start=400)]
+    write_jsonl(kitchen.folder / "pool.jsonl", pool)
+    retrieve = {
+        "kind": "retrieve", "queries": failures, "pool": [{"name": "pool", "file": "pool.jsonl"}],
+        "search": {"kind": "bm25", "select": {"k": 5}}, "dedup": {"threshold": 1.0},
+    }  # fmt: skip
+    _, found = kitchen.made("retrieved", retrieve)
+    assert found and all("pears" in q for q, _ in chats(found))
+
+
+def test_a_benchmark_item_among_the_questions_stops_failures(kitchen):
+    item = json.loads((kitchen.folder / "held-out.jsonl").read_text().splitlines()[3])
+    write_jsonl(kitchen.folder / "leaky.jsonl", [{"question": "Eve has 1 pears. Code?", "answer": "#### 9"}, item])
+    leaky = {
+        "kind": "failures", "questions": ASKED | {"name": "leaky", "file": "leaky.jsonl"}, "model": TEACHER,
+        "prompt": TEXT | {"samples": 4},
+    }  # fmt: skip
+    done = kitchen.make("leaky", leaky)
+    assert done.returncode == 2
+    assert "benchmark items" in done.stderr and "held-out" in done.stderr
+
+
+def test_new_problems_are_kept_where_two_solutions_agree(kitchen):
+    augment = {
+        "kind": "augment", "seeds": ASKED, "largest_overlap": 0.9, "dedup": {"threshold": 1.0},
+        "writer": TEACHER | {"sampling": {"temperature": 1.0, "max_output_tokens": 40}},
+        "similar": {"form": "text", "template": "{question} Another:\n"}, "solver": TEACHER,
+        "prompt": TEXT | {"samples": 2},
+    }  # fmt: skip
+    shown, rows = kitchen.made("augmented", augment)
+    assert len(rows) > 10
+    given = {q for q, _ in kitchen.asked}
+    for asked, answer in chats(rows):
+        assert asked not in given
+        assert answer == CODES["pears" if "pears" in asked else "apples"]
+    problems = step(shown, "problems")
+    assert problems["rows"] + problems["dropped"] == 60
+
+
+def test_the_page_on_own_recipes_runs(kitchen, tmp_path):
+    page = (ROOT / "docs" / "how-to" / "own-recipe.md").read_text()
+    [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(code.splitlines()) < 60
+    (tmp_path / "rephrase.py").write_text(code)
+    recipe = {"name": "rephrased", "questions": ASKED, "teacher": TEACHER, "prompt": TEXT}
+    (kitchen.folder / "rephrase.yaml").write_text(yaml.safe_dump(recipe))
+    files = (kitchen.folder / "rephrase.yaml", kitchen.folder / "runtime.yaml", tmp_path / "out.jsonl")
+    done = kitchen.run(sys.executable, tmp_path / "rephrase.py", *files)
+    assert done.returncode == 0, done.stderr[-4000:]
+    rows = [json.loads(line) for line in files[2].read_text().splitlines()]
+    assert chats(rows) == [(a, a) for _, a in kitchen.asked]
+
+
+BAD = {
+    "no-references": (
+        distill(judge={"mode": "reference"}, questions={"name": "bare", "file": "bare.jsonl", "columns": {"question": "question"}}),
+        3, "no question has a reference",
+    ),
+    "no-teacher": (distill(teacher={"teacher": {"path": "nowhere"}, "sampling": {}}), 2, "nowhere"),
+    "no-template": (distill(prompt={"samples": 2}), 2, "chat template"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_cannot_be_made_says_why(kitchen, name):
+    recipe, code, message = BAD[name]
+    write_jsonl(kitchen.folder / "bare.jsonl", [{"question": q} for q, _ in kitchen.asked[:6]])
+    template = kitchen.folder / "teacher" / "chat_template.jinja"
+    text = template.read_text()
+    if name == "no-template":
+        template.unlink()
+    try:
+        done = kitchen.make(name, recipe)
+    finally:
+        template.write_text(text)
+    assert done.returncode == code, done.stderr[-3000:]
+    assert message in done.stderr
