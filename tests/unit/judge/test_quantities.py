@@ -1,0 +1,114 @@
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tasks.judge.quantities import equal, quantity, same_unit
+from tasks.judge.spelling import normalise
+
+NUMBERS = st.integers(-(10**12), 10**12)
+
+
+def read(text):
+    return quantity(normalise(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "unit"),
+    [
+        ("18", 18, ""),
+        ("$18", 18, "dollar"),
+        ("18 dollars", 18, "dollar"),
+        ("-$5", -5, "dollar"),
+        ("1,234.5", Fraction(2469, 2), ""),
+        ("1.234,5", Fraction(2469, 2), ""),
+        ("1 234 567", 1234567, ""),
+        (".5", Fraction(1, 2), ""),
+        ("3/4", Fraction(3, 4), ""),
+        (r"-\frac{3}{4}", Fraction(-3, 4), ""),
+        (r"\frac{-3}{4}", Fraction(-3, 4), ""),
+        (r"3\frac{1}{2}", Fraction(7, 2), ""),
+        ("1.5e3", 1500, ""),
+        (r"6.02\times 10^{23}", 602 * 10**21, ""),
+        ("50%", 50, "%"),
+        ("50 percent", 50, "%"),
+        (r"15\mbox{ cm}^2", 15, "centimeter^2"),
+        ("5 square meters", 5, "meter^2"),
+        (r"90^\circ", 90, "degree"),
+        ("20 °C", 20, "degree c"),
+        ("60 km/h", 60, "km/h"),
+        ("12 apples", 12, "apple"),
+        ("seven", 7, ""),
+        ("x = 5", 5, ""),
+    ],
+)
+def test_numbers_are_read_with_their_units(text, value, unit):
+    found = read(text)
+    assert (found.value, found.unit) == (value, unit)
+
+
+@pytest.mark.parametrize(
+    "text", ["2x", "5xy", "1,2", "(1,2)", "1/0", "2^3", "5!", "12_8", "", "x=1,y=2", "3 - 2", "9" * 500]
+)
+def test_what_is_no_number_is_left_alone(text):
+    assert read(text) is None
+
+
+@settings(deadline=None)
+@given(NUMBERS)
+def test_a_number_is_itself_however_it_is_written(number):
+    for written in (
+        f"{number:,}",
+        f"{number}.00",
+        f"${number}$",
+        f"\\boxed{{{number}}}",
+        f"{number} apples",
+        f"x = {number}",
+    ):
+        assert equal(read(str(number)), read(written)), written
+
+
+@settings(deadline=None)
+@given(NUMBERS, NUMBERS)
+def test_two_whole_numbers_are_equal_only_if_they_are_the_same(one, other):
+    assert equal(read(str(one)), read(f"{other:,}")) == (one == other)
+
+
+@settings(deadline=None)
+@given(st.fractions(-(10**6), 10**6, max_denominator=10**4))
+def test_a_rounded_number_is_equal_from_six_digits_on(value):
+    fraction = read(rf"\frac{{{value.numerator}}}{{{value.denominator}}}")
+    assert equal(fraction, read(f"{float(value):.12f}")) or abs(value) < Fraction(1, 1000)
+    assert equal(fraction, read(f"{float(value):.1f}")) == (value == round(value, 1) or round(abs(value), 1) >= 10**4)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("1/3", "0.33", False),
+        ("1/3", "0.333333", True),
+        ("50%", "0.5", True),
+        ("50%", "50", True),
+        ("0.5", "50", False),
+    ],
+)
+def test_rounding_and_percent(one, other, alike):
+    assert equal(read(one), read(other)) is alike
+    assert equal(read(other), read(one)) is alike
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("5 cm", "5", True),
+        ("5 cm", "5 m", False),
+        ("5 km", "5 kilometers", True),
+        ("$5", "€5", False),
+        ("5 m", "5 m^2", False),
+        ("18 dollars", "$18", True),
+        ("18 dollars per day", "$18", True),
+    ],
+)
+def test_units_contradict_each_other_or_not(one, other, alike):
+    assert same_unit(read(one), read(other)) is alike
