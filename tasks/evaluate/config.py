@@ -15,10 +15,12 @@ from pydantic import Field, model_validator
 
 from tasks.core.identity import Frozen
 from tasks.core.results import Domain
+from tasks.core.store import ArtifactRef
 from tasks.evaluate.registry import REGISTRY
 
-#: Raised whenever the meaning of a score changes.
-STAGE_VERSION = 1
+#: Raised whenever the meaning of a score changes. 2: a prompt that does not fit is cut as text; a model's own
+#: repetition penalty does not count.
+STAGE_VERSION = 2
 
 #: base: few-shot prompts to a base model. chat: the model's own chat template.
 Profile = Literal["base", "chat"]
@@ -139,7 +141,8 @@ class EvaluateConfig(Frozen):
         dtype: what the model computes in.
         max_context: the most tokens of prompt and answer together; None means the model's own limit.
         sampling: greedy is the only one so far.
-        engine: what answers. Stand-ins of tests have another name, so they can never satisfy a real key.
+        engine: ``transformers``, or ``vllm`` to have `generate` answer. A test's stand-in is a ``file.py:Class``, so it
+            can never satisfy a real key.
         allow_unsandboxed_code: HumanEval and MBPP run what the model wrote, with no sandbox. It changes no score.
     """
 
@@ -147,7 +150,7 @@ class EvaluateConfig(Frozen):
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     max_context: int | None = Field(default=None, ge=32)
     sampling: Literal["greedy"] = "greedy"
-    engine: str = "transformers"
+    engine: str = Field(default="transformers", pattern=r"^(transformers|vllm|.+\.py:\w+)$")
     allow_unsandboxed_code: bool = False
 
 
@@ -187,6 +190,7 @@ class EvaluateJob(Frozen):
         tokenizer, template: the digests of the tokenizer and chat template that it was trained with; a folder with
             others is refused. Empty where the caller does not know them.
         benchmark: what to score it on.
+        answers: with engine ``vllm``, the model's answers (OUTCOMES) to what was recorded of the benchmark.
     """
 
     name: str
@@ -195,3 +199,4 @@ class EvaluateJob(Frozen):
     tokenizer: str = ""
     template: str = ""
     benchmark: BenchmarkConfig
+    answers: tuple[ArtifactRef, ...] = ()

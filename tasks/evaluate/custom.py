@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +10,7 @@ from string import ascii_uppercase
 from typing import Any
 
 from tasks.core.errors import DataError
+from tasks.core.readers import read_file
 from tasks.evaluate.config import BenchmarkConfig
 
 
@@ -58,7 +56,7 @@ def read_custom(benchmark: BenchmarkConfig) -> CustomBenchmark:
 
 
 def _rows(benchmark: BenchmarkConfig, name: str) -> list[dict[str, str]]:
-    rows = [_row(benchmark, row, f"{name}:{line}") for line, row in _read(Path(name))]
+    rows = [_row(benchmark, row, where) for where, row in _read(Path(name))]
     if not rows:
         raise DataError(f"{name} has no rows", remedy="a benchmark needs at least one question")
     return rows
@@ -116,43 +114,10 @@ def _value(row: dict[str, Any], column: str, where: str) -> Any:
     return value
 
 
-def _read(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    text = _text(path)
-    kind = path.suffixes[-2] if path.suffix == ".gz" and len(path.suffixes) > 1 else path.suffix
-    if kind == ".csv":
-        reader = csv.DictReader(io.StringIO(text))
-        yield from ((reader.line_num, row) for row in reader)
-    elif kind == ".jsonl":
-        yield from ((i, _object(line, path, i)) for i, line in enumerate(text.splitlines(), 1) if line.strip())
-    elif kind == ".json":
-        found = _parsed(text, path, 1)
-        if not isinstance(found, list):
-            raise DataError(f"{path} is not a JSON list of rows", remedy="write one list, or one row a line as .jsonl")
-        yield from ((i, _checked(row, path, i)) for i, row in enumerate(found, 1))
-    else:
-        raise DataError(f"{path}: unknown kind of file", remedy="use .jsonl, .json or .csv, plain or .gz")
-
-
-def _text(path: Path) -> str:
-    try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        return raw.decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read: {error}", remedy="check the file") from error
-
-
-def _object(line: str, path: Path, number: int) -> dict[str, Any]:
-    return _checked(_parsed(line, path, number), path, number)
-
-
-def _parsed(text: str, path: Path, number: int) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{number}: broken JSON: {error}", remedy="mend or remove the line") from error
-
-
-def _checked(row: object, path: Path, number: int) -> dict[str, Any]:
-    if not isinstance(row, dict):
-        raise DataError(f"{path}:{number}: not an object", remedy="write each row as {...}")
-    return row
+def _read(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield where each row is and the row. What training data may drop is an error here: an item would be missing."""
+    for raw in read_file(path):
+        where = str(path.parent / raw.origin)
+        if raw.value is None:
+            raise DataError(f"{where}: {raw.reason}: {raw.detail}", remedy="mend or remove the row")
+        yield where, raw.value

@@ -10,12 +10,12 @@ from typing import Any
 from tasks.core.checkpoint import own_template, template_digest, tokenizer_digest
 from tasks.core.errors import DataError, IntegrityError
 from tasks.core.identity import Identity
-from tasks.core.rows import SCORES, write_rows
+from tasks.core.rows import DROPS, SCORES, read_rows, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.evaluate.config import EvaluateConfig, EvaluateJob, EvaluateRuntime
-from tasks.evaluate.engine import EvaluationEngine, Progress, RawResult, Suite, Task
+from tasks.evaluate.engine import EvaluationEngine, Progress, RawResult, Task, Work
 from tasks.evaluate.normalise import accuracy, normalise
-from tasks.evaluate.suite import check_allowed, custom_suite, evaluation_identity, registered_suite
+from tasks.evaluate.suite import check_allowed, evaluation_identity, suite_of
 
 
 def identity_of(job: EvaluateJob, config: EvaluateConfig, runtime: EvaluateRuntime) -> Identity:
@@ -52,7 +52,7 @@ def evaluate(
     identities = [identity_of(job, config, runtime) for job in jobs]
     if any(store.find(identity) is None for identity in identities):
         _drain(jobs, identities, config, runtime, store, engine, on_progress)
-    return [_published(store, identity) for identity in identities]
+    return [published(store, identity) for identity in identities]
 
 
 def _drain(
@@ -70,7 +70,9 @@ def _drain(
         for digest in sorted({job.digest for job in jobs}):
             locks.enter_context(store.locked(f"evaluate-model-{digest[:20]}"))
         missing = {i.key: (job, i) for job, i in zip(jobs, identities, strict=True) if store.find(i) is None}
-        tasks = [_task(job, identity, config, runtime, store) for job, identity in missing.values()]
+        tasks = [task_of(job, identity, config, runtime, store) for job, identity in missing.values()]
+        for job, _ in missing.values():
+            _check_answers(job, config, store)
 
         def publish(task: Task, raw: RawResult) -> None:
             job, identity = missing[task.key]
@@ -78,10 +80,23 @@ def _drain(
             store.produce(identity, lambda draft: _write(draft, job, raw, rows))
 
         if tasks:
-            engine.run(tasks, publish, on_progress)
+            engine.run(tasks, RawResult, publish, on_progress)
 
 
-def _task(job: EvaluateJob, identity: Identity, config: EvaluateConfig, runtime: EvaluateRuntime, store: Store) -> Task:
+def task_of(
+    job: EvaluateJob,
+    identity: Identity,
+    config: EvaluateConfig,
+    runtime: EvaluateRuntime,
+    store: Store,
+    work: Work = "score",
+) -> Task:
+    """Return the driver's task for one job; what it needs is written into the scratch folder of `identity`.
+
+    Raises:
+        DataError: where the model's or the benchmark's files are missing or cannot be used.
+        IntegrityError: where the model has another tokenizer or template than its job says.
+    """
     folder = Path(job.folder).absolute()
     if not (folder / "config.json").is_file():
         raise DataError(f"{folder} holds no model: config.json is missing", remedy=f"train {job.name} again")
@@ -89,17 +104,36 @@ def _task(job: EvaluateJob, identity: Identity, config: EvaluateConfig, runtime:
     scratch = store.scratch(identity)
     return Task(
         key=identity.key,
+        work=work,
         model=job.name,
         folder=str(folder),
-        suite=_suite(job, config, scratch),
+        suite=suite_of(job.benchmark, config, scratch),
         profile=config.profile,
         dtype=config.dtype,
         max_context=config.max_context,
         engine=config.engine,
+        answers=tuple(str(store.folder(ref)) for ref in job.answers),
         out=str(scratch / "raw.json"),
         batch_size=runtime.batch_size,
         device=runtime.device,
     )
+
+
+def _check_answers(job: EvaluateJob, config: EvaluateConfig, store: Store) -> None:
+    """Refuse to score a model that did not answer all that it was asked."""
+    what = f"{job.name} on {job.benchmark.name}"
+    if config.engine == "vllm" and not job.answers:
+        raise IntegrityError(
+            f"{what}: there are no answers to score", remedy="record the benchmark and have it answered"
+        )
+    for ref in job.answers:
+        first = next(read_rows(store.folder(ref) / "dropped", DROPS), None)
+        if first is not None:
+            raise IntegrityError(
+                f"{what}: {store.manifest(ref).num_dropped} requests were not answered, the first of them "
+                f"{first['row_id']}: {first['reason']}: {first['detail']}",
+                remedy="mend what the reason says, or evaluate with engine: transformers",
+            )
 
 
 def _check_tokenizer(job: EvaluateJob, folder: Path) -> None:
@@ -113,14 +147,10 @@ def _check_tokenizer(job: EvaluateJob, folder: Path) -> None:
             )
 
 
-def _suite(job: EvaluateJob, config: EvaluateConfig, scratch: Path) -> Suite:
-    return custom_suite(job.benchmark, scratch) if job.benchmark.custom else registered_suite(job.benchmark, config)
-
-
 def _write(draft: Draft, job: EvaluateJob, raw: RawResult, rows: list[dict[str, Any]]) -> None:
     draft.num_rows = write_rows(draft.folder, rows, SCORES)
     draft.columns = dict(SCORES)
-    draft.sources = {"model": job.name}
+    draft.sources = {"model": job.name, **{f"answers-{i}": ref.path for i, ref in enumerate(job.answers)}}
     draft.provenance = {
         "engines": raw.versions,
         "seconds": raw.seconds,
@@ -133,8 +163,9 @@ def _write(draft: Draft, job: EvaluateJob, raw: RawResult, rows: list[dict[str, 
     }
 
 
-def _published(store: Store, identity: Identity) -> ArtifactRef:
+def published(store: Store, identity: Identity) -> ArtifactRef:
+    """Return what a run of the engine was to publish."""
     ref = store.find(identity)
     if ref is None:
-        raise LookupError(f"evaluate {identity.key[:20]} was run and not published")
+        raise LookupError(f"{identity.stage} {identity.key[:20]} was run and not published")
     return ref

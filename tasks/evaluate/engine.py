@@ -1,15 +1,19 @@
 """What the stage asks of an engine and what it gets back: plain values, the same on both sides of the process border.
 
-A `Task` is one (model, benchmark) with everything resolved. The engine runs many and hands back one `RawResult` each,
-as soon as it is done. `tasks.evaluate.normalise` turns that into rows.
+A `Task` is one piece of work with everything resolved: to score a model on a benchmark, to record what the benchmark
+asks it, or to list the benchmark's items. The engine runs many and hands back one result each, as soon as it is done: a
+`RawResult`, which `tasks.evaluate.normalise` turns into rows, or `RawTables`, which are rows already.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from tasks.core.identity import Frozen
+
+#: What a driver is to do.
+Work = Literal["score", "record", "items"]
 
 
 class CustomSuite(Frozen):
@@ -64,19 +68,30 @@ class Suite(Frozen):
 
 
 class Task(Frozen):
-    """One (model, benchmark) to run. `key` is the key of the artifact it is for; `out` is where its raw result goes."""
+    """One piece of work of a driver.
+
+    Attributes:
+        key: the key of the artifact that it is for.
+        work: ``score`` a model on a benchmark, ``record`` what the benchmark asks it, list the benchmark's ``items``.
+        model, folder: what is scored, and for ``record`` where the tokenizer is. Listing ``items`` needs no model.
+        engine: what answers; see `EvaluateConfig`.
+        answers: the folders of the answers (OUTCOMES) that ``score`` replays with engine ``vllm``.
+        out: where its raw result goes; tables go beside it.
+    """
 
     key: str
-    model: str
-    folder: str
+    work: Work = "score"
+    model: str = ""
+    folder: str = ""
     suite: Suite
     profile: str
-    dtype: str
-    max_context: int | None
-    engine: str
+    dtype: str = ""
+    max_context: int | None = None
+    engine: str = ""
+    answers: tuple[str, ...] = ()
     out: str
-    batch_size: int
-    device: str
+    batch_size: int = 1
+    device: str = ""
 
 
 class RawRow(Frozen):
@@ -110,15 +125,42 @@ class RawSubset(Frozen):
     metrics: dict[str, float]
 
 
-class RawResult(Frozen):
-    """One (model, benchmark), complete. `prompts_cut` prompts did not fit the context and lost their head."""
+class Raw(Frozen):
+    """What comes back of a task: whose it is, which versions of the engines made it, and in how many seconds."""
 
     key: str
     benchmark: str
-    subsets: tuple[RawSubset, ...]
     versions: dict[str, str]
     seconds: float
+
+
+class RawResult(Raw):
+    """One (model, benchmark), complete. `prompts_cut` prompts did not fit the context and lost their head."""
+
+    subsets: tuple[RawSubset, ...]
     prompts_cut: int
+
+
+class RawTable(Frozen):
+    """One table that a driver wrote: its folder and rows. Of requests, also how they are to be answered.
+
+    `max_output_tokens` and `stop` say how answers end; without a limit, the texts are to be scored.
+    """
+
+    folder: str
+    rows: int
+    max_output_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+class RawTables(Raw):
+    """What was recorded or listed of one benchmark. `context` is the most tokens that the model can take."""
+
+    tables: tuple[RawTable, ...]
+    context: int = 0
+
+
+Result = TypeVar("Result", bound=Raw)
 
 
 class Progress(Frozen):
@@ -133,15 +175,16 @@ class Progress(Frozen):
 
 
 class EvaluationEngine(Protocol):
-    """Runs tasks; each is handed to `on_done` as soon as it is complete."""
+    """Runs tasks; the result of each is handed to `on_done` as soon as it is complete."""
 
     def run(
         self,
         tasks: Sequence[Task],
-        on_done: Callable[[Task, RawResult], None],
+        result: type[Result],
+        on_done: Callable[[Task, Result], None],
         on_progress: Callable[[Progress], None],
     ) -> None:
-        """Run all tasks.
+        """Run all tasks, whose results are all of one type.
 
         Raises:
             EngineError: where one failed, with the log's tail.

@@ -13,14 +13,14 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 from pydantic import ValidationError
 
 from tasks.core.errors import EngineError, InfrastructureError, IntegrityError
 from tasks.evaluate.config import EvaluateRuntime
 from tasks.evaluate.drivers import BOOT, PACKAGE, Driver, Drivers, next_task
-from tasks.evaluate.engine import Progress, RawResult, Task
+from tasks.evaluate.engine import Progress, Result, Task
 
 #: What of the environment a driver gets: it may run what a model wrote, so no secrets.
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "TZ")
@@ -38,7 +38,8 @@ class OpenCompass:
     def run(
         self,
         tasks: Sequence[Task],
-        on_done: Callable[[Task, RawResult], None],
+        result: type[Result],
+        on_done: Callable[[Task, Result], None],
         on_progress: Callable[[Progress], None],
     ) -> None:
         """Run tasks on as many drivers as the runtime says. See `EvaluationEngine.run`.
@@ -47,7 +48,7 @@ class OpenCompass:
         """
         pending = []
         for task in tasks:
-            left = leftover(task)
+            left = leftover(task, result)
             if left is None:
                 pending.append(task)
             else:
@@ -55,7 +56,7 @@ class OpenCompass:
         if pending:
             with tempfile.TemporaryDirectory(prefix="assay-evaluate-") as folder:
                 drivers = self._start(len(pending), Path(folder))
-                _Run(self.runtime, pending, len(tasks), on_done, on_progress).run(drivers)
+                _Run(self.runtime, pending, len(tasks), result, on_done, on_progress).run(drivers)
 
     def _start(self, tasks: int, folder: Path) -> list[Driver]:
         runtime = self.runtime
@@ -91,7 +92,7 @@ class OpenCompass:
         )
 
 
-class _Run:
+class _Run(Generic[Result]):
     """One drain of the queue."""
 
     def __init__(
@@ -99,10 +100,11 @@ class _Run:
         runtime: EvaluateRuntime,
         pending: list[Task],
         total: int,
-        on_done: Callable[[Task, RawResult], None],
+        result: type[Result],
+        on_done: Callable[[Task, Result], None],
         on_progress: Callable[[Progress], None],
     ) -> None:
-        self.runtime, self.pending, self.total = runtime, pending, total
+        self.runtime, self.pending, self.total, self.result = runtime, pending, total, result
         self.on_done, self.on_progress = on_done, on_progress
         self.to_do = len(pending)
         self.shares: dict[str, float] = {}
@@ -134,7 +136,7 @@ class _Run:
         task = driver.task
         if task is None or task.key != key:
             raise IntegrityError(f"a driver says it did {key}, which it was not given", remedy="report this")
-        self.on_done(task, _result(task))
+        self.on_done(task, _result(task, self.result))
         self.done += 1
         self.shares[key] = 1.0
         self._report(driver)
@@ -178,21 +180,21 @@ class _Run:
                 )
 
 
-def leftover(task: Task) -> RawResult | None:
+def leftover(task: Task, result: type[Result]) -> Result | None:
     """Return the whole result that an earlier, killed run left for this very task, or None."""
     path = Path(task.out)
     if not path.exists():
         return None
     try:
-        found = RawResult.model_validate_json(path.read_bytes())
+        found = result.model_validate_json(path.read_bytes())
     except ValidationError:
         return None  # torn or another version's: it is made again
     return found if found.key == task.key else None
 
 
-def _result(task: Task) -> RawResult:
+def _result(task: Task, result: type[Result]) -> Result:
     try:
-        found = RawResult.model_validate_json(Path(task.out).read_bytes())
+        found = result.model_validate_json(Path(task.out).read_bytes())
     except (OSError, ValidationError) as error:
         raise IntegrityError(
             f"the result of {_what(task)} at {task.out} is missing or torn: {error}",
@@ -227,4 +229,6 @@ def _log(driver: Driver) -> str:
 
 
 def _what(task: Task | None) -> str:
-    return "its start" if task is None else f"{task.model} on {task.suite.name}"
+    if task is None:
+        return "its start"
+    return f"{task.model} on {task.suite.name}" if task.model else f"the {task.work} of {task.suite.name}"

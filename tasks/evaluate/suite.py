@@ -92,6 +92,15 @@ def custom_suite(benchmark: BenchmarkConfig, folder: Path) -> Suite:
     )
 
 
+def suite_of(benchmark: BenchmarkConfig, config: EvaluateConfig, folder: Path) -> Suite:
+    """Return the suite of a benchmark; what a custom one needs is written into `folder`.
+
+    Raises:
+        DataError: see `custom_suite`.
+    """
+    return custom_suite(benchmark, folder) if benchmark.custom else registered_suite(benchmark, config)
+
+
 def data_files(benchmark: BenchmarkConfig, data: Path) -> list[Path]:
     """Return the files that a benchmark reads.
 
@@ -113,6 +122,21 @@ def data_files(benchmark: BenchmarkConfig, data: Path) -> list[Path]:
     return paths
 
 
+def data_digest(benchmark: BenchmarkConfig, data: Path) -> str:
+    """Return the digest of a benchmark's files, by content.
+
+    Raises:
+        DataError: where one is missing.
+    """
+    return fingerprint([input_digest(path) for path in data_files(benchmark, data)])
+
+
+def asked_of(benchmark: BenchmarkConfig, config: EvaluateConfig) -> dict[str, Any]:
+    """Return what of a benchmark is identity beside its files: its declaration, and OpenCompass's part of it."""
+    suite = None if benchmark.custom else registered_suite(benchmark, config).model_dump()
+    return {**benchmark.model_dump(exclude={"file", "few_shot_file"}), "suite": suite}
+
+
 def evaluation_identity(
     *, model_digest: str, tokenizer: str = "", benchmark: BenchmarkConfig, config: EvaluateConfig, data: Path
 ) -> Identity:
@@ -121,11 +145,6 @@ def evaluation_identity(
     Raises:
         DataError: where a file is missing.
     """
-    digests = [input_digest(path) for path in data_files(benchmark, data)]
-    asked: dict[str, Any] = benchmark.model_dump(exclude={"file", "few_shot_file"})
-    asked["suite"] = None if benchmark.custom else registered_suite(benchmark, config).model_dump()
-    how = config.model_dump(exclude={"allow_unsandboxed_code"})
-    inputs = {"model": model_digest, "benchmark": fingerprint(digests)}
-    return Identity.of(
-        STAGE, STAGE_VERSION, {**how, "benchmark": asked}, {**inputs, **({"tokenizer": tokenizer} if tokenizer else {})}
-    )
+    how = config.model_dump(exclude={"allow_unsandboxed_code"}) | {"benchmark": asked_of(benchmark, config)}
+    inputs = {"model": model_digest, "benchmark": data_digest(benchmark, data)}
+    return Identity.of(STAGE, STAGE_VERSION, how, inputs | ({"tokenizer": tokenizer} if tokenizer else {}))

@@ -1,8 +1,11 @@
-"""The Prefect task of the stage: one run drains the queue of all (model, benchmark) pairs that the store lacks."""
+"""The Prefect tasks of the stage. Of each, one run drains the queue of all that the store lacks.
+
+`record_prompts` and `evaluate_models` are one evaluation in two passes, where `generate` answers in between.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,34 +14,83 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.core.errors import InfrastructureError
 from tasks.core.store import ArtifactRef, Store
-from tasks.evaluate.config import EvaluateConfig, EvaluateJob, EvaluateRuntime
+from tasks.evaluate.config import BenchmarkConfig, EvaluateConfig, EvaluateJob, EvaluateRuntime
 from tasks.evaluate.drain import evaluate
 from tasks.evaluate.engine import Progress
+from tasks.evaluate.items import items_identity, publish_items
 from tasks.evaluate.opencompass import OpenCompass
+from tasks.evaluate.recording import record
+
+__all__ = ["benchmark_items", "evaluate_models", "items_identity", "record_prompts"]
+
+Report = Callable[[Progress], None]
 
 
 def _is_infrastructure(task: object, task_run: object, state: Any) -> bool:  # noqa: ARG001
     return isinstance(state.result(raise_on_failure=False), InfrastructureError)
 
 
-@task(
-    name="evaluate",
-    retries=2,
-    retry_delay_seconds=[5, 30],
-    retry_condition_fn=_is_infrastructure,
-    cache_policy=NO_CACHE,  # the store is the cache
-)
+#: The store is the cache; only a fault of the machine is worth another try.
+_OPTIONS: dict[str, Any] = {
+    "retries": 2,
+    "retry_delay_seconds": [5, 30],
+    "retry_condition_fn": _is_infrastructure,
+    "cache_policy": NO_CACHE,
+}
+
+
+@task(name="evaluate", **_OPTIONS)
 def evaluate_models(
     jobs: list[EvaluateJob],
     config: EvaluateConfig,
     runtime: EvaluateRuntime,
     store_root: Path,
     *,
-    report: Callable[[Progress], None] | None = None,
+    report: Report | None = None,
 ) -> list[ArtifactRef]:
     """Return the scores of each job, in the jobs' order; see `tasks.evaluate.drain.evaluate`."""
     return evaluate(
         jobs,
+        config=config,
+        runtime=runtime,
+        store=Store(store_root),
+        engine=OpenCompass(runtime),
+        on_progress=report or _quiet,
+    )
+
+
+@task(name="record", **_OPTIONS)
+def record_prompts(
+    jobs: list[EvaluateJob],
+    config: EvaluateConfig,
+    runtime: EvaluateRuntime,
+    store_root: Path,
+    *,
+    report: Report | None = None,
+) -> list[ArtifactRef]:
+    """Return what each job asks, recorded, in the jobs' order; see `tasks.evaluate.recording.record`."""
+    return record(
+        jobs,
+        config=config,
+        runtime=runtime,
+        store=Store(store_root),
+        engine=OpenCompass(runtime),
+        on_progress=report or _quiet,
+    )
+
+
+@task(name="items", **_OPTIONS)
+def benchmark_items(
+    benchmarks: Sequence[BenchmarkConfig],
+    config: EvaluateConfig,
+    runtime: EvaluateRuntime,
+    store_root: Path,
+    *,
+    report: Report | None = None,
+) -> ArtifactRef:
+    """Return the items of all benchmarks as texts; see `tasks.evaluate.items.publish_items`."""
+    return publish_items(
+        benchmarks,
         config=config,
         runtime=runtime,
         store=Store(store_root),

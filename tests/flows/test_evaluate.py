@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
-import importlib.util
 import json
 import math
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-import zipfile
 from pathlib import Path
 
+import evaluate_cases as cases
 import pytest
+from tiny_qwen import make_tiny_qwen
 
 from tasks.core.errors import EngineError, InfrastructureError
 from tasks.core.rows import read_rows
@@ -26,13 +24,8 @@ from tasks.evaluate.opencompass import OpenCompass
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-_SPEC = importlib.util.spec_from_file_location("evaluate_cases", HERE / "evaluate_cases.py")
-cases = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(cases)
 
 PYTHON = Path(os.environ.get("ASSAY_EVAL_PYTHON", ROOT / ".venv-eval" / "bin" / "python"))
-#: Whole benchmark files, where this machine has them.
-WHOLE = Path(os.environ.get("ASSAY_BENCHMARKS", ROOT.parent / "shared" / "data"))
 
 pytestmark = [
     pytest.mark.engine,
@@ -88,60 +81,10 @@ def test_gold_answers_score_100_on_every_benchmark_and_wrong_ones_0(tmp_path, no
         assert len({row["item"] for row in rows}) == len(rows)
 
 
-def _whole_files(data: Path) -> list[dict]:
-    """Lay out the whole files that are there as OpenCompass wants them; return their benchmarks."""
-    found: list[dict] = []
-
-    def put(source: str, *targets: str) -> bool:
-        for target in targets:
-            (data / target).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(WHOLE / source, data / target)
-        return True
-
-    if (WHOLE / "gsm8k/test.jsonl").exists():
-        put("gsm8k/test.jsonl", "data/gsm8k/test.jsonl")
-        put("gsm8k/train.jsonl", "data/gsm8k/train.jsonl")
-        found.append({"name": "gsm8k"})
-    if (WHOLE / "math500/test.jsonl").exists():
-        put("math500/test.jsonl", "data/math/test_prm800k_500.jsonl")
-        found.append({"name": "math_500"})
-        rows = [json.loads(line) for line in (WHOLE / "math500/test.jsonl").read_text().splitlines()]
-        (data / "data/math/math.json").write_text(json.dumps({str(i): row for i, row in enumerate(rows)}))
-        found.append({"name": "math", "limit": 5000})
-    if (WHOLE / "bbh").is_dir():
-        tasks = sorted(path.stem for path in (WHOLE / "bbh").glob("*.json"))
-        for task in tasks:
-            put(f"bbh/{task}.json", f"data/BBH/data/{task}.json")
-        found.append({"name": "bbh", "subsets": tuple(tasks)})
-    if (WHOLE / "cmmlu").is_dir():
-        subjects = sorted(path.name.removesuffix(".test.csv") for path in (WHOLE / "cmmlu").glob("*.test.csv"))
-        for subject in subjects:
-            put(f"cmmlu/{subject}.test.csv", f"data/cmmlu/test/{subject}.csv")
-            put(f"cmmlu/{subject}.dev.csv", f"data/cmmlu/dev/{subject}.csv")
-        found.append({"name": "cmmlu", "subsets": tuple(subjects)})
-    if (WHOLE / "mmlu/mmlu.zip").exists():
-        with zipfile.ZipFile(WHOLE / "mmlu/mmlu.zip") as archive:
-            archive.extractall(data / "mmlu")
-        (data / "data").mkdir(exist_ok=True)
-        (data / "mmlu/data").rename(data / "data/mmlu")
-        found.append({"name": "mmlu", "limit": 57 * 20})
-    if (WHOLE / "humaneval/HumanEval.jsonl.gz").exists():
-        path = data / "data/humaneval/human-eval-v2-20210705.jsonl"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(gzip.decompress((WHOLE / "humaneval/HumanEval.jsonl.gz").read_bytes()))
-        found.append({"name": "humaneval"})
-    if (WHOLE / "aime24/test.jsonl").exists():
-        rows = [json.loads(line) for line in (WHOLE / "aime24/test.jsonl").read_text().splitlines()]
-        lines = [json.dumps({"origin_prompt": row["problem"], "gold_answer": str(row["answer"])}) for row in rows]
-        (data / "data/aime.jsonl").write_text("\n".join(lines) + "\n")
-        found.append({"name": "aime_2024"})
-    return found
-
-
-@pytest.mark.skipif(not WHOLE.is_dir(), reason="needs whole benchmark files")
+@pytest.mark.skipif(not cases.WHOLE.is_dir(), reason="needs whole benchmark files")
 @pytest.mark.parametrize("profile", ["base", pytest.param("chat", marks=pytest.mark.slow)])
 def test_gold_answers_score_100_on_whole_benchmarks(tmp_path, no_model, profile):
-    benchmarks = _whole_files(tmp_path / "files")
+    benchmarks = cases.whole_files(tmp_path / "files")
     where = runtime(data=str(tmp_path / "files"), processes=2)
     found = run(tmp_path / "store", no_model, benchmarks, where, engine=stand_in("GoldModel"), profile=profile)
     assert {name: provenance["accuracy"] for name, (_, provenance) in found.items()} == {
@@ -151,35 +94,7 @@ def test_gold_answers_score_100_on_whole_benchmarks(tmp_path, no_model, profile)
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory) -> Path:
-    """A tiny Qwen2 with a byte-level tokenizer, seeded."""
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
-
-    folder = tmp_path_factory.mktemp("tiny")
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    text = (cases.SMALL / "data/gsm8k/train.jsonl").read_text()
-    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    tokenizer.train_from_iterator(
-        [text], trainers.BpeTrainer(vocab_size=300, special_tokens=special, initial_alphabet=alphabet)
-    )
-    wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=special[0], pad_token=special[0])
-    wrapped.chat_template = (
-        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-    )
-    wrapped.save_pretrained(folder)
-    torch.manual_seed(7)
-    shape = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
-    config = Qwen2Config(
-        vocab_size=300, num_key_value_heads=2, max_position_embeddings=256, eos_token_id=0, pad_token_id=0,
-        initializer_range=0.2, **shape,
-    )  # fmt: skip
-    Qwen2ForCausalLM(config).save_pretrained(folder)
-    return folder
+    return make_tiny_qwen(tmp_path_factory.mktemp("tiny"), (cases.SMALL / "data/gsm8k/train.jsonl").read_text())
 
 
 TINY_QA = {**cases.CASES[-2], "few_shot": 0, "few_shot_file": None, "max_output_tokens": 24}

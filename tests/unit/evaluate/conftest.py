@@ -8,8 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from tasks.core.rows import write_rows
 from tasks.evaluate.config import BenchmarkConfig, EvaluateJob
-from tasks.evaluate.engine import Progress, RawResult, RawRow, RawSubset, Suite, Task
+from tasks.evaluate.engine import Progress, RawResult, RawRow, RawSubset, RawTable, RawTables, Suite, Task
 
 
 def row(i: int, **changes) -> RawRow:
@@ -49,7 +50,7 @@ class ScriptedEngine:
         self.asked: list[Task] = []
         self.fail_at = fail_at
 
-    def run(self, tasks, on_done, on_progress) -> None:
+    def run(self, tasks, result, on_done, on_progress) -> None:
         for task in tasks:
             if task.suite.name == self.fail_at:
                 raise RuntimeError("stopped here")
@@ -58,10 +59,32 @@ class ScriptedEngine:
             on_progress(Progress(done=1, total=1, rows=3, rows_per_second=1, seconds_left=0, current=""))
 
 
+class TableEngine:
+    """Writes the same tables for every task, given as (columns, rows, how they end); remembers what it was asked."""
+
+    def __init__(self, *tables) -> None:
+        self.tables, self.asked = tables, []
+
+    def run(self, tasks, result, on_done, on_progress) -> None:
+        assert result is RawTables
+        for task in tasks:
+            self.asked.append(task)
+            made = []
+            for number, (columns, rows, ending) in enumerate(self.tables):
+                folder = Path(task.out).with_suffix(".tables") / str(number)
+                made.append(RawTable(folder=str(folder), rows=write_rows(folder, rows, columns), **ending))
+            versions = {"opencompass": "0.5.4"}
+            name = task.suite.name
+            on_done(
+                task,
+                RawTables(key=task.key, benchmark=name, tables=made, context=64, versions=versions, seconds=1.0),
+            )
+
+
 @pytest.fixture
 def make() -> SimpleNamespace:
     """The builders of this file, for tests that are imported without a package."""
-    return SimpleNamespace(row=row, subset=subset, raw=raw, suite=suite, engine=ScriptedEngine)
+    return SimpleNamespace(row=row, subset=subset, raw=raw, suite=suite, engine=ScriptedEngine, tables=TableEngine)
 
 
 @pytest.fixture

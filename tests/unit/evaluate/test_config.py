@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from tasks.evaluate.config import BenchmarkConfig
+from tasks.evaluate.config import BenchmarkConfig, EvaluateConfig
 
 CUSTOM = {"name": "mine", "file": "x.jsonl", "kind": "qa", "domain": "math"}
 
@@ -35,3 +35,13 @@ def test_a_benchmark_that_makes_no_sense_says_what_to_do(changes, message):
 def test_a_custom_benchmark_has_a_prompt_of_its_kind():
     assert BenchmarkConfig(**CUSTOM).template == "Question: {question}\nAnswer:"
     assert "{options}" in BenchmarkConfig(**{**CUSTOM, "kind": "choice"}).template
+
+
+@pytest.mark.parametrize("engine", ["transformers", "vllm", "/tests/stand_in.py:Model"])
+def test_an_engine_is_one_of_two_or_a_tests_own(engine):
+    assert EvaluateConfig(engine=engine).engine == engine
+
+
+def test_a_misspelt_engine_is_refused_before_anything_is_trained():
+    with pytest.raises(ValidationError, match="engine"):
+        EvaluateConfig(engine="vlm")

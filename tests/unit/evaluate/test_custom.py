@@ -3,6 +3,8 @@ from __future__ import annotations
 import gzip
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tasks.core.errors import DataError
@@ -66,3 +68,15 @@ def test_gzip_and_few_shot_examples_are_read(tmp_path, qa_file):
     assert len(found.rows) == len(found.examples) == 3
     with pytest.raises(DataError, match="3 examples for few_shot: 4"):
         read_custom(BenchmarkConfig(**asked, few_shot=4))
+
+
+def test_a_benchmark_file_is_read_as_training_files_are(tmp_path):
+    """One reader for both: separators within strings, byte-order marks and every format that `ingest` knows."""
+    row = {"question": "a\u2028b", "answer": "1"}
+    pq.write_table(pa.Table.from_pylist([row]), tmp_path / "q.parquet")
+    (tmp_path / "q.jsonl").write_text("\ufeff" + json.dumps(row, ensure_ascii=False) + "\n")
+    (tmp_path / "q.tsv").write_text("question\tanswer\na\u2028b\t1\n")
+    (tmp_path / "q.jsonl.zst").write_bytes(pa.compress((tmp_path / "q.jsonl").read_bytes(), "zstd", asbytes=True))
+    for name in ("q.parquet", "q.jsonl", "q.tsv", "q.jsonl.zst"):
+        asked = BenchmarkConfig(name="mine", file=str(tmp_path / name), kind="qa", domain="math")
+        assert [found["question"] for found in read_custom(asked).rows] == ["a\u2028b"]

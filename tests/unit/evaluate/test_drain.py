@@ -2,14 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from tasks.core.errors import DataError, StudyError
-from tasks.core.rows import read_rows
+from tasks.core.errors import DataError, IntegrityError, StudyError
+from tasks.core.identity import Identity
+from tasks.core.rows import DROPS, OUTCOMES, read_rows, write_rows
 from tasks.core.store import Store
 from tasks.evaluate.config import STAGE_VERSION, BenchmarkConfig, EvaluateConfig, EvaluateJob, EvaluateRuntime
 from tasks.evaluate.drain import evaluate, identity_of
 
 #: What the stage makes of a fixed result. If this changes, the meaning of a score did: raise STAGE_VERSION.
-PINNED = (1, "58b86cf4e0ae6ae6a1ffa345b8864e99e8729777ddfa0d5ca506d71729e1105a")
+PINNED = (2, "58b86cf4e0ae6ae6a1ffa345b8864e99e8729777ddfa0d5ca506d71729e1105a")
 
 
 def drain(jobs, store, engine, config=None, runtime=None):
@@ -82,7 +83,11 @@ def test_engine_and_profile_are_identity_and_the_machine_is_not(job):
 
     assert key() == key(runtime=EvaluateRuntime(processes=7, batch_size=1, device="cuda", deadline=5))
     assert key() == key(EvaluateConfig(allow_unsandboxed_code=True))
-    others = [EvaluateConfig(profile="chat"), EvaluateConfig(engine="stand-in"), EvaluateConfig(dtype="bfloat16")]
+    others = [
+        EvaluateConfig(profile="chat"),
+        EvaluateConfig(engine="stand_in.py:Model"),
+        EvaluateConfig(dtype="bfloat16"),
+    ]
     assert len({key(), *map(key, others)}) == 4
 
 
@@ -104,3 +109,38 @@ def test_code_benchmarks_are_refused(tmp_path, model, make):
     asked = EvaluateJob(name="m", folder=str(model), digest="d", benchmark=BenchmarkConfig(name="humaneval"))
     with pytest.raises(StudyError, match="allow_unsandboxed_code"):
         drain([asked], Store(tmp_path / "store"), make.engine())
+
+
+def publish_outcomes(store, dropped=()):
+    def build(draft):
+        draft.num_rows = write_rows(draft.folder, [], OUTCOMES)
+        draft.num_dropped = write_rows(draft.folder / "dropped", dropped, DROPS)
+
+    return store.produce(Identity.of("generate", 1, {"dropped": len(dropped)}, {}), build)
+
+
+def test_answers_that_were_given_elsewhere_are_what_is_scored(tmp_path, job, make):
+    store, engine = Store(tmp_path / "store"), make.engine()
+    answers = publish_outcomes(store)
+    asked = job().model_copy(update={"answers": (answers,)})
+    [ref] = drain([asked], store, engine, EvaluateConfig(engine="vllm"))
+    assert engine.asked[0].answers == (str(store.folder(answers)),)
+    assert store.manifest(ref).sources["answers-0"] == answers.path
+    # They say how the scores were come by; what the scores are is up to model and benchmark.
+    assert identity_of(asked, EvaluateConfig(engine="vllm"), EvaluateRuntime()) == identity_of(
+        job(), EvaluateConfig(engine="vllm"), EvaluateRuntime()
+    )
+
+
+def test_a_request_without_an_answer_is_named_and_nothing_is_scored(tmp_path, job, make):
+    store, engine = Store(tmp_path / "store"), make.engine()
+    drop = {"row_id": "r1", "reason": "over the context length", "detail": "the prompt has 900 tokens"}
+    asked = job().model_copy(update={"answers": (publish_outcomes(store, [drop]),)})
+    with pytest.raises(IntegrityError, match="1 requests were not answered, the first of them r1: over the context"):
+        drain([asked], store, engine, EvaluateConfig(engine="vllm"))
+    assert engine.asked == []
+
+
+def test_without_answers_there_is_nothing_to_replay(tmp_path, job, make):
+    with pytest.raises(IntegrityError, match="m on mine: there are no answers"):
+        drain([job()], Store(tmp_path / "store"), make.engine(), EvaluateConfig(engine="vllm"))

@@ -10,7 +10,7 @@ import pytest
 from tasks.core.errors import EngineError, InfrastructureError, IntegrityError
 from tasks.evaluate.config import EvaluateRuntime
 from tasks.evaluate.drivers import next_task
-from tasks.evaluate.engine import Task
+from tasks.evaluate.engine import RawResult, Task
 from tasks.evaluate.opencompass import OpenCompass
 
 DRIVER = Path(__file__).with_name("scripted_driver.py")
@@ -30,7 +30,7 @@ def task(tmp_path, make):
 def drive(tasks, how: str, **runtime):
     done, progress = [], []
     engine = OpenCompass(EvaluateRuntime(**runtime), command=[sys.executable, str(DRIVER), how])
-    engine.run(tasks, lambda task, raw: done.append((task.key, raw)), progress.append)
+    engine.run(tasks, RawResult, lambda task, raw: done.append((task.key, raw)), progress.append)
     return done, progress
 
 
@@ -99,7 +99,7 @@ def test_a_whole_result_that_a_killed_run_left_is_used_and_a_torn_or_foreign_one
 def test_without_its_environment_it_says_how_to_get_one(task, tmp_path):
     engine = OpenCompass(EvaluateRuntime(python=str(tmp_path / "python")))
     with pytest.raises(EngineError, match="evaluation environment's Python") as caught:
-        engine.run([task()], lambda task, raw: None, lambda progress: None)
+        engine.run([task()], RawResult, lambda task, raw: None, lambda progress: None)
     assert "make" in caught.value.remedy
 
 
