@@ -37,6 +37,9 @@ def examine(runtime: Runtime) -> Iterator[Finding]:
     yield _probe("transformers", set_up, lambda: _tiny_transformer())
     yield _probe("deepspeed", set_up + "; it needs a C++ compiler (Debian: apt-get install g++)", _deepspeed)
     yield _probe("ray", set_up, _ray)
+    yield _probe("vllm", set_up + "; with a GPU see docs/how-to/gpus.md", _vllm)
+    yield _probe("math-verify", set_up, _math_verify)
+    yield _probe("faiss", set_up, _faiss)
     yield _probe("prefect", set_up + "; with a server, check PREFECT_API_URL", _prefect)
     yield _probe("mlflow", set_up, _mlflow)
     python = Path(runtime.evaluate.python)
@@ -110,6 +113,39 @@ def _ray() -> tuple[str, str]:
     finally:
         ray.shutdown()
     return ray.__version__, f"{gpus:g} GPUs" if gpus else "cpu"
+
+
+def _vllm() -> tuple[str, str]:
+    """Import it alone: an engine takes seconds to start, and a GPU's memory."""
+    import os
+
+    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
+    import torch
+    import vllm
+
+    if not callable(vllm.LLM):
+        raise RuntimeError("it has no offline engine")
+    return vllm.__version__, "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _math_verify() -> tuple[str, str]:
+    from math_verify import parse, verify
+
+    if not verify(parse(r"$\frac{1}{2}$"), parse("$0.5$")) or verify(parse("$1$"), parse("$2$")):
+        raise RuntimeError("it says that 1/2 is not 0.5, or that 1 is 2")
+    return version("math-verify"), "cpu"
+
+
+def _faiss() -> tuple[str, str]:
+    import faiss
+    import numpy as np
+
+    index = faiss.IndexFlatIP(4)
+    index.add(np.eye(4, dtype=np.float32))
+    if index.search(np.eye(4, dtype=np.float32), 1)[1].ravel().tolist() != [0, 1, 2, 3]:
+        raise RuntimeError("a vector is not nearest to itself")
+    gpus = getattr(faiss, "get_num_gpus", lambda: 0)()
+    return faiss.__version__, f"{gpus} GPUs" if gpus else "cpu"
 
 
 def _prefect() -> tuple[str, str]:

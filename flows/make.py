@@ -44,6 +44,7 @@ from tasks.ingest.config import Name
 from tasks.judge.config import STAGE_VERSION as JUDGE_VERSION
 from tasks.prompt.config import STAGE_VERSION as PROMPT_VERSION
 from tasks.retrieve.config import STAGE_VERSION as RETRIEVE_VERSION
+from tasks.retrieve.config import Bm25Config
 
 STAGE = "recipe"
 #: Raised whenever a flow takes other steps for the same recipe.
@@ -170,6 +171,8 @@ def _declared(value: Any) -> Any:
         case EmbedConfig():
             own = value.model_dump(exclude={"path", "hub", "revision"})
             return {**canonical(own), "encoder": find_encoder(value).digest}
+        case Retrieve(search=Bm25Config()):
+            return {field: _declared(getattr(value, field)) for field in type(value).model_fields if field != "embed"}
         case BaseModel():
             return {field: _declared(getattr(value, field)) for field in type(value).model_fields}
         case tuple():

@@ -172,7 +172,7 @@ BAD = {
         3, "no question has a reference",
     ),
     "no-teacher": (distill(teacher={"teacher": {"path": "nowhere"}, "sampling": {}}), 2, "nowhere"),
-    "no-template": (distill(prompt={"samples": 2}), 2, "chat template"),
+    "no-template": (distill(prompt={"samples": 2}), 3, "chat template"),
 }  # fmt: skip
 
 

@@ -9,14 +9,14 @@ texts = st.text(st.characters(codec="utf-8"), max_size=20)
 
 
 @settings(max_examples=25, deadline=None)
-@given(rows=st.lists(st.tuples(texts, texts), max_size=30), shard_rows=st.integers(1, 7))
-def test_rows_come_back_as_they_went_in(tmp_path_factory, rows, shard_rows):
+@given(rows=st.lists(st.tuples(texts, texts), max_size=30), shard_rows=st.integers(1, 7), batch_rows=st.integers(1, 9))
+def test_rows_come_back_as_they_went_in(tmp_path_factory, rows, shard_rows, batch_rows):
     folder = tmp_path_factory.mktemp("rows")
     records = [
         {"row_id": f"{n}", "source": a, "origin": "f:1", "text": None, "messages": [{"role": "user", "content": b}]}
         for n, (a, b) in enumerate(rows)
     ]
-    with RowWriter(folder, RECORDS, shard_rows=shard_rows) as writer:
+    with RowWriter(folder, RECORDS, shard_rows=shard_rows, batch_rows=batch_rows) as writer:
         for record in records:
             writer.write(record)
     assert writer.count == len(records)

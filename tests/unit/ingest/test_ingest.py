@@ -1,4 +1,5 @@
 import csv
+import glob
 import gzip
 import json
 from pathlib import Path
@@ -8,11 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from tasks.core.errors import DataError
+from tasks.core.errors import DataError, InfrastructureError
 from tasks.core.rows import read_rows
 from tasks.core.store import Store
-from tasks.ingest.config import HubDataset, SourceConfig
-from tasks.ingest.source import columns_of, identity
+from tasks.ingest import hub
+from tasks.ingest.config import STAGE_VERSION, HubDataset, SourceConfig
+from tasks.ingest.source import check_dropped, columns_of, files, identity
 from tasks.ingest.task import ingest
 
 ROWS = [{"question": f"{n} + 1?", "answer": f"It is {n + 1}."} for n in range(4)]
@@ -117,6 +119,7 @@ BAD = [
     (b'{"question": "a", "answer": "\xff\xfe"}', "invalid UTF-8"),
     (b'{"question": "a", "answer": "\\ud800"}', "invalid UTF-8"),
     (b'["a", "b"]', "not an object"),
+    (b'{"question": "a", "answer": "b", "id": ' + b"9" * 5000 + b"}", "broken JSON"),
 ]
 
 
@@ -185,9 +188,17 @@ def test_chats_and_texts_are_records_too(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "chat", [[], [{"role": "user", "content": "hi"}], [{"role": "boss", "content": "x"}], ["text"], "text"]
+    "chat",
+    [
+        [],
+        [{"role": "user", "content": "hi"}],
+        [{"role": "assistant", "content": "ho"}],
+        [{"role": "boss", "content": "x"}],
+        ["text"],
+        "text",
+    ],
 )
-def test_a_chat_without_an_answer_is_dropped(tmp_path, chat):
+def test_a_chat_without_a_question_or_an_answer_is_dropped(tmp_path, chat):
     good = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]
     (tmp_path / "c.jsonl").write_text(json.dumps({"messages": good}) + "\n" + json.dumps({"messages": chat}) + "\n")
     records, dropped = read(tmp_path, SourceConfig(name="c", file=str(tmp_path / "c.jsonl"), max_dropped=0.5))
@@ -203,6 +214,47 @@ def test_the_identity_is_of_the_files_content(tmp_path):
     assert identity(SourceConfig(name="s", file=str(tmp_path / "a.jsonl"))) != first
 
 
+def test_the_artifact_is_pinned(tmp_path):
+    """What ingesting gives: should this change, raise STAGE_VERSION."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text(TEXT)
+    ref = ingest.fn(SourceConfig(name="s", file=str(path)), tmp_path / "store")
+    assert (STAGE_VERSION, ref.digest[:16]) == (2, "a2417417152aceb4")
+
+
+@pytest.mark.parametrize("name", ["data[1].jsonl", "data1.jsonl", "data[[]1].jsonl", "data?.jsonl"])
+def test_glob_characters_in_a_path_do_no_harm(tmp_path, name):
+    folder = tmp_path / "st [v2]"
+    folder.mkdir()
+    for made in ("data[1].jsonl", "data1.jsonl"):
+        (folder / made).write_text(TEXT)
+    expected = {"data1.jsonl": "data1.jsonl", "data?.jsonl": "data1.jsonl"}.get(name, "data[1].jsonl")
+    escaped = f"{glob.escape(str(folder))}/{name}"
+    assert files(SourceConfig(name="s", file=escaped)) == [folder / expected]
+    if name != "data?.jsonl":  # a pattern cannot stand behind a folder that looks like one
+        assert files(SourceConfig(name="s", file=f"{folder}/{name}")) == [folder / expected]
+
+
+def test_a_folder_is_no_file(tmp_path):
+    (tmp_path / "rows.jsonl").mkdir()
+    with pytest.raises(DataError, match="a folder"):
+        identity(SourceConfig(name="s", file=str(tmp_path / "rows.jsonl")))
+
+
+def test_rows_that_cannot_be_read_are_said_to_be_so_and_not_to_lack_columns(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_text(json.dumps(ROWS))
+    with pytest.raises(DataError, match=r"rows\.jsonl:1: not an object \(a JSON list\)"):
+        columns_of(SourceConfig(name="s", file=str(path)))
+
+
+def test_a_lowered_max_dropped_is_enforced_on_the_counts_alone(tmp_path):
+    source = SourceConfig(name="s", file="rows.jsonl", max_dropped=0.5)
+    check_dropped(source, 2, {"broken JSON": 1, "wrong type": 1}, tmp_path)
+    with pytest.raises(DataError, match=r"2 of 4 rows cannot be used \(1 broken JSON, 1 wrong type\)"):
+        check_dropped(source.model_copy(update={"max_dropped": 0.4}), 2, {"broken JSON": 1, "wrong type": 1}, tmp_path)
+
+
 def test_a_hub_id_needs_a_commit():
     with pytest.raises(DataError, match="revision"):
         identity(SourceConfig(name="s", hub=HubDataset(id="owner/name")))
@@ -215,3 +267,41 @@ def test_a_folder_in_the_hubs_layout_streams_through_datasets(tmp_path):
     records, _ = read(tmp_path, SourceConfig(name="s", hub=HubDataset(id=str(tmp_path / "data"))))
     assert len(records) == len(ROWS)
     assert records[0]["origin"].endswith("train:1")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_broken_row_in_a_hub_folder_is_an_error_with_a_remedy(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "train.jsonl").write_text(TEXT + '{"question": broken\n')
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, SourceConfig(name="s", hub=HubDataset(id=str(tmp_path / "data"))))
+    assert "`file`" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ConnectionError("reset"), InfrastructureError),
+        (TimeoutError("late"), InfrastructureError),
+        (OSError("502 Server Error"), InfrastructureError),
+        (FileNotFoundError("no such split"), DataError),
+        (ValueError("not JSON"), DataError),
+        (TypeError("cannot be cast"), DataError),
+    ],
+)
+@pytest.mark.parametrize("rows_before", [None, 2])
+def test_what_datasets_raises_is_mapped_at_once_and_later_in_the_stream(monkeypatch, error, kind, rows_before):
+    def load(*args, **kwargs):
+        if rows_before is None:
+            raise error
+        return stream()
+
+    def stream():
+        yield from ROWS[:rows_before]
+        raise error
+
+    monkeypatch.setattr("datasets.load_dataset", load)
+    rows = hub.read(HubDataset(id="owner/name", revision="0" * 40))
+    with pytest.raises(kind, match="owner/name") as caught:
+        list(rows)
+    assert caught.value.__cause__ is error

@@ -13,14 +13,16 @@ from tasks.judge.task import keep_answers, keep_failures
 
 def question(number, reference="7"):
     return {
-        "row_id": f"q{number}", "source": "s", "origin": f"f:{number}", "question": f"{number}?", "reference": reference,
+        "row_id": f"q{number}", "source": "s", "origin": f"f:{number}", "question": f"{number}?",
+        "reference": reference,
     }  # fmt: skip
 
 
 def outcome(number, sample, text="<think>\nHm.\n</think>\n\nIt is 7."):
     row = dict.fromkeys(OUTCOMES)
     return row | {
-        "row_id": f"q{number}", "sample": sample, "text": text, "finish": "stop", "prompt_tokens": 1, "output_tokens": 1,
+        "row_id": f"q{number}", "sample": sample, "text": text, "finish": "stop", "prompt_tokens": 1,
+        "output_tokens": 1,
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tasks.core.errors import StudyError
 from tasks.mix.config import CandidateShare, PackSize, PlanConfig
-from tasks.mix.plan import apportion, candidate_sequences, check_epochs, draw, shares
+from tasks.mix.plan import apportion, candidate_sequences, check_epochs, draw, shares, smallest_share
 
 
 def size(sequences, samples_each=4):
@@ -74,7 +74,25 @@ def test_too_many_epochs_are_refused_with_what_would_fit():
     check_epochs(arm, arm.candidate, PACKS, max_epochs=5)
     with pytest.raises(StudyError, match=r"candidates\.new: its 50% of the budget repeats it 4\.5 times") as caught:
         check_epochs(arm, arm.candidate, PACKS, max_epochs=4)
-    assert "88%" in caught.value.remedy
+    assert "lower `tokens` to 88%" in caught.value.remedy
+
+
+@given(unit=st.sampled_from(["tokens", "samples"]), sequences=st.integers(1, 100_000))
+def test_the_smallest_share_gives_one_sequence_and_a_tenth_less_gives_none(unit, sequences):
+    arm = config(candidate="new", share=0.5, unit=unit, sequences=sequences)
+    smallest = smallest_share(arm, arm.candidate, PACKS)
+    given_it = arm.candidate.model_copy(update={"share": smallest})
+    assert candidate_sequences(arm, given_it, PACKS) == 1
+    check_epochs(arm, given_it, PACKS, max_epochs=1)
+    assert candidate_sequences(arm, arm.candidate.model_copy(update={"share": smallest * 0.89}), PACKS) == 0
+
+
+@pytest.mark.parametrize("unit", ["tokens", "samples"])
+def test_a_share_that_is_no_sequence_is_refused_with_the_smallest_that_is(unit):
+    arm = config(candidate="new", share=0.0001, unit=unit, sequences=860)
+    with pytest.raises(StudyError, match=r"^candidate_weight: 0\.0001 of 860 sequences is none of new's") as caught:
+        check_epochs(arm, arm.candidate, PACKS, max_epochs=4)
+    assert f"raise it to {smallest_share(arm, arm.candidate, PACKS):g} or more" in caught.value.remedy
 
 
 @given(st.dictionaries(st.text(min_size=1), st.floats(0.001, 1000), min_size=1), st.integers(0, 1000))
@@ -90,4 +108,4 @@ def test_the_plan_of_a_seed_is_pinned():
     from tasks.core.identity import fingerprint
     from tasks.mix.config import STAGE_VERSION
 
-    assert (STAGE_VERSION, fingerprint(draw(config(candidate="new"), PACKS))[:16]) == (1, "9d38cb97cc034ca9")
+    assert (STAGE_VERSION, fingerprint(draw(config(candidate="new"), PACKS))[:16]) == (2, "9d38cb97cc034ca9")

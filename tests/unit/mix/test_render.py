@@ -6,14 +6,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flows.quickstart import SHIPPED, Making
+from flows.recipes import TaughtRecipe
 from flows.study import load_study
 from tasks.checkpoint.config import TinyConfig
 from tasks.checkpoint.tiny import TEMPLATE, make_tiny
 from tasks.ingest.shapes import to_record
 from tasks.ingest.source import columns_of, raw_rows
+from tasks.mix.chat import answer_in_template, turn_end
 from tasks.mix.config import PackConfig
 from tasks.mix.packing import Document, pack, pack_size
-from tasks.mix.render import Unfit, answer_in_template, plain_text, render, split
+from tasks.mix.render import Unfit, plain_text, render, split
 from tasks.mix.tokenizer import ChatTokenizer
 from tasks.rules.task import rule_records
 
@@ -52,13 +54,12 @@ def test_a_text_is_trained_on_as_it_stands(tokenizer, folder):
         [{"row_id": "r", "text": WORDS, "messages": None}], tokenizer, PackConfig(stage="pretrain", sequence_length=512)
     )
     assert decode(folder, document.tokens) == WORDS + "<|endoftext|>"
-    assert all(document.supervised)
+    assert document.loss_from == 0
 
 
 def test_sft_takes_loss_on_the_answer_and_its_end_only(tokenizer, folder):
     [document] = render([chat("Was it?", "Yes 1 2")], tokenizer, PackConfig(stage="sft", sequence_length=512))
-    supervised = [t for t, counts in zip(document.tokens, document.supervised, strict=True) if counts]
-    assert decode(folder, supervised) == "Yes 1 2<|im_end|>\n"
+    assert decode(folder, document.tokens[document.loss_from :]) == "Yes 1 2<|im_end|>\n"
     assert decode(folder, document.tokens) == (
         "<|im_start|>user\nWas it?<|im_end|>\n<|im_start|>assistant\nYes 1 2<|im_end|>\n"
     )
@@ -69,7 +70,7 @@ def test_think_blocks_survive_rendering(folder, template):
     tokenizer = ChatTokenizer.load(folder, template)
     messages = chat("Was it?", "<think>\nthe cat\n</think>\n\nYes")["messages"]
     assert "<think>" not in tokenizer.chat(messages, prompt=False) or template is TEMPLATE  # the trap
-    prompt, answer = answer_in_template(messages, tokenizer)
+    prompt, answer = answer_in_template(messages, tokenizer, turn_end(tokenizer))
     assert (prompt + answer).count("<think>") == 1
     assert "the cat\n</think>\n\nYes<|im_end|>" in answer
 
@@ -117,10 +118,11 @@ def test_a_tokenizer_without_a_template_says_so(folder):
 
 
 def test_the_shipped_data_uses_its_positions(tmp_path):
-    """At least 98 % of positions hold a token, on every source of the quick start at its own sequence length."""
+    """At least 98 % of positions hold a token, on every source of the quick start that no teacher has to make."""
     study = load_study(SHIPPED / "study.yaml")
     making = Making.model_validate(yaml.safe_load((SHIPPED / "making.yaml").read_text()))
-    records = {source.name: list(shipped_records(source)) for source in study.sources}
+    taught = {source.name for source in study.sources if isinstance(source.recipe, TaughtRecipe)}
+    records = {source.name: list(shipped_records(source)) for source in study.sources if source.name not in taught}
     make_tiny(tmp_path, (plain_text(r) for s in study.validated for r in records[s.name]), making.model)
     tokenizer = ChatTokenizer.load(tmp_path)
     used = {}

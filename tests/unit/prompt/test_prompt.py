@@ -4,13 +4,13 @@ from hypothesis import strategies as st
 
 from tasks.core.errors import DataError
 from tasks.core.identity import fingerprint
-from tasks.core.rows import QUESTIONS, RECORDS, read_rows, write_rows
+from tasks.core.rows import OUTCOMES, QUESTIONS, RECORDS, read_rows, write_rows
 from tasks.core.store import Store
 from tasks.prompt.config import MATH_TEMPLATE, SIMILAR_TEMPLATE, STAGE_VERSION, PromptConfig
 from tasks.prompt.questions import NoQuestion, to_question
 from tasks.prompt.requests import requests
 from tasks.prompt.similar import NoProblem, new_problem
-from tasks.prompt.task import as_questions, ask
+from tasks.prompt.task import as_questions, ask, new_problems
 
 
 def record(*turns, text=None):
@@ -130,3 +130,27 @@ def test_what_is_asked_is_pinned():
     """The words that a teacher sees: should they change, raise STAGE_VERSION."""
     made = [list(requests(question("1?"), PromptConfig(template=t))) for t in (MATH_TEMPLATE, SIMILAR_TEMPLATE)]
     assert (STAGE_VERSION, fingerprint([made, QUESTIONS])[:16]) == (1, "3e4386bb28595d49")
+
+
+def test_new_problems_are_published_and_the_others_say_why(tmp_path):
+    store = Store(tmp_path)
+    asked = [{"row_id": f"r{n}", "source": "s", "origin": "f", "question": q, "reference": None} for n, q in enumerate(
+        [SEED, "A train runs 60 km an hour for 2 hours. How far?"]
+    )]  # fmt: skip
+    said = [
+        "<problem>How many legs have three spiders in all?</problem>",
+        f"<problem>{asked[1]['question']}</problem>",
+        "<problem>How many",
+        "no",
+    ]
+    outcomes = [
+        dict.fromkeys(OUTCOMES) | {"row_id": f"r{n // 2}", "sample": n % 2, "text": text, "finish": finish}
+        for n, (text, finish) in enumerate(zip(said, ("stop", "stop", "length", "stop"), strict=True))
+    ]
+    questions, answers = published(store, asked, QUESTIONS), published(store, outcomes, OUTCOMES)
+    ref = new_problems.fn("new", 0.7, questions, answers, store.root)
+    [kept] = read_rows(store.folder(ref))
+    assert (kept["source"], kept["origin"]) == ("new", "r0#0")
+    assert kept["messages"] == [{"role": "user", "content": "How many legs have three spiders in all?"}]
+    dropped = {row["origin"]: row["reason"] for row in read_rows(store.folder(ref) / "dropped")}
+    assert dropped == {"r0#1": "one of the given problems", "r1#0": "cut at the limit", "r1#1": "no new problem"}

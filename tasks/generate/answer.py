@@ -1,0 +1,175 @@
+"""Requests into outcomes: the stage without Prefect.
+
+Requests are cut into shards, shards answered and committed by `drive`, and once all are there, put together in the
+order of the requests and published. What a kill interrupts goes on from the committed shards.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tasks.core.errors import IntegrityError, StudyError
+from tasks.core.identity import Identity, folder_digest
+from tasks.core.rows import DROPS, OUTCOMES, REQUESTS, Columns, RowWriter, read_rows, shards, write_rows
+from tasks.core.store import ArtifactRef, Draft, Store
+from tasks.generate import budget
+from tasks.generate.checks import check_teacher
+from tasks.generate.config import STAGE, STAGE_VERSION, GenerateConfig, GenerateRuntime, Teacher
+from tasks.generate.drive import drive
+from tasks.generate.engine import Engine, Meters, Progress, Report
+from tasks.generate.ledger import Committed, Ledger
+from tasks.generate.shards import Row, cut, shard_count
+
+#: What each shard took; under ``logs/``.
+TIMINGS: Columns = {
+    "shard": "int64", "rows": "int64", "dropped": "int64", "prompt_tokens": "int64", "output_tokens": "int64",
+    "cut": "int64", "seconds": "double", "requeues": "int64",
+}  # fmt: skip
+
+OpenEngine = Callable[[GenerateConfig, GenerateRuntime, Path], Engine]
+
+
+def teacher_digest(teacher: Teacher) -> str:
+    """Return what identifies a teacher: a folder's digest, a hub id's commit, an endpoint's model by name.
+
+    Raises:
+        StudyError: if the folder is not there.
+    """
+    if teacher.path is not None:
+        check_teacher(teacher)
+        return folder_digest(Path(teacher.path))
+    return f"{teacher.name}@{teacher.revision or ''}"
+
+
+def identity(config: GenerateConfig, requests: ArtifactRef, model_digest: str) -> Identity:
+    """Return the identity of the answers: what is asked how, and of which model (see `teacher_digest`)."""
+    places = {"path", "hub", "revision"}
+    asked = config.model_dump(exclude={"teacher": places})
+    return Identity.of(STAGE, STAGE_VERSION, asked, {"requests": requests.digest, "teacher": model_digest})
+
+
+def answer(
+    name: str, config: GenerateConfig, requests: ArtifactRef, runtime: GenerateRuntime, store: Store, *,
+    report: Report, open_engine: OpenEngine | None = None,
+) -> ArtifactRef:  # fmt: skip
+    """Return the outcomes of `requests` (REQUESTS), asking only for what is not in the store yet.
+
+    The artifact holds OUTCOMES in the order of the requests; what could not be answered is under ``dropped/`` (DROPS)
+    with its reason, the shards' timings under ``logs/shards/``.
+
+    Args:
+        name: what people call these answers; it never enters the key.
+        open_engine: replaces the engine that `config` names, in tests.
+
+    Raises:
+        StudyError: if the teacher or the machine cannot do what is asked; nothing was started.
+        DataError: if the requests cannot be used as declared.
+        BudgetReached: at a cap of `runtime`.
+        EngineError, InfrastructureError: see `Engine.wait` and `drive`. Committed shards are kept.
+    """
+    found = identity(config, requests, teacher_digest(config.teacher))
+    if (ref := store.find(found)) is not None:
+        report(Progress("cached", ref.num_rows, ref.num_rows))
+        return ref
+
+    def build(draft: Draft) -> None:
+        rows = _Rows(store.folder(requests))
+        ledger = Ledger(draft.scratch)
+        opened = open_engine or _engine_of(config)
+        drive(
+            name, cut(rows, config.shard_rows), shard_count(len(rows), config.shard_rows), len(rows), ledger, runtime,
+            lambda: opened(_checked(config, rows), runtime, draft.scratch), report,
+        )  # fmt: skip
+        draft.sources = {"requests": requests.path, "teacher": config.teacher.name}
+        _publish(name, len(rows), runtime, ledger, draft)
+
+    return store.produce(found, build)
+
+
+class _Rows:
+    """The requests of an artifact, as often as they are iterated."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __len__(self) -> int:
+        import pyarrow.parquet as pq
+
+        return sum(pq.read_metadata(path).num_rows for path in shards(self._folder))
+
+    def __iter__(self) -> Iterator[Row]:
+        return read_rows(self._folder, REQUESTS)
+
+
+def _checked(config: GenerateConfig, rows: _Rows) -> GenerateConfig:
+    first = next(iter(rows), None)
+    check_teacher(config.teacher, chat=first is not None and first["messages"] is not None)
+    return config
+
+
+def _engine_of(config: GenerateConfig) -> OpenEngine:
+    if config.teacher.engine == "vllm":
+        from tasks.generate.vllm_pool import VllmPool
+
+        return VllmPool
+    if config.teacher.engine == "openai":
+        from tasks.generate.endpoint import Endpoint
+
+        return Endpoint
+    raise StudyError("teacher.engine: `scripted` answers in unit tests only", remedy="take vllm or openai")
+
+
+def _publish(name: str, asked: int, runtime: GenerateRuntime, ledger: Ledger, draft: Draft) -> None:
+    reasons = Counter[str]()
+    with RowWriter(draft.folder / "dropped", DROPS) as dropped:
+
+        def outcomes() -> Iterator[Row]:
+            for row in ledger.answers():
+                if row["reason"] is None:
+                    yield {column: row[column] for column in OUTCOMES}
+                else:
+                    reasons[row["reason"]] += 1
+                    dropped.write(_drop(name, row))
+
+        draft.num_rows = write_rows(draft.folder, outcomes(), OUTCOMES)
+    draft.num_dropped, draft.columns = dropped.count, OUTCOMES
+    if (came := draft.num_rows + draft.num_dropped) != asked:
+        raise IntegrityError(f"{name}: {asked} requests, {came} answers", remedy="report this")
+    write_rows(draft.folder / "logs" / "shards", map(_timing, ledger.committed), TIMINGS)
+    draft.provenance = {"name": name, "dropped": dict(reasons), **_provenance(ledger, runtime)}
+
+
+def _drop(name: str, row: Row) -> Row:
+    return {
+        "row_id": row["row_id"], "source": name, "origin": f"sample {row['sample']}", "reason": row["reason"],
+        "detail": row["detail"],
+    }  # fmt: skip
+
+
+def _timing(shard: Committed) -> Row:
+    return {"shard": shard.shard, **shard.meters, "requeues": shard.losses}
+
+
+def _provenance(ledger: Ledger, runtime: GenerateRuntime) -> dict[str, Any]:
+    meters: Meters = ledger.meters
+    tokens = meters.output_tokens or meters.prompt_tokens
+    engines: dict[str, set[str]] = {}
+    for shard in ledger.committed:
+        for package, version in shard.engines.items():
+            engines.setdefault(package, set()).add(version)
+    return {
+        "prompt_tokens": meters.prompt_tokens,
+        "output_tokens": meters.output_tokens,
+        "cut": meters.cut,
+        "tokens_per_second_actor": round(tokens / meters.seconds, 1) if meters.seconds else 0.0,
+        "seconds": round(meters.seconds, 3),
+        "device_hours": round(budget.device_hours(meters, runtime), 6),
+        "cost": round(budget.cost(meters, runtime), 6),
+        "requeues": sum(shard.losses for shard in ledger.committed),
+        "shards": len(ledger.committed),
+        "engines": {package: ", ".join(sorted(versions)) for package, versions in engines.items()},
+        "runtime": runtime.model_dump(mode="json"),
+    }

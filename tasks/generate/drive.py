@@ -1,0 +1,179 @@
+"""Drives an engine over the shards that are not committed yet: the only place where a shard is committed.
+
+Every worker of the engine is kept fed; a shard whose engine died or hung goes back into the queue. After
+`max_requeues` of those its rows are asked one by one, so that only a row that kills the engine on its own is set aside,
+with its reason, and the others are answered. Nothing is kept in memory but the shards that are being answered.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+from tasks.core.errors import InfrastructureError
+from tasks.generate import budget
+from tasks.generate.config import GenerateRuntime
+from tasks.generate.engine import ANSWERS, Answered, Attempt, Engine, Lost, Progress, Report
+from tasks.generate.ledger import Ledger, read_table, write_table
+from tasks.generate.outcomes import drop, meters_of
+from tasks.generate.shards import Shard
+
+_POLL_SECONDS = 0.5
+#: So many times over, all actors may die of all tries at a shard with no answer in between: more rows than that do not
+#: happen to be poisonous one after another.
+_PATIENCE = 4
+
+
+def drive(
+    name: str, shards: Iterator[Shard], count: int, total: int, ledger: Ledger, runtime: GenerateRuntime,
+    open_engine: Callable[[], Engine], report: Report,
+) -> None:  # fmt: skip
+    """Answer and commit every shard that `ledger` lacks.
+
+    Args:
+        count: how many shards there are; `total` requests in all of them.
+        open_engine: makes the engine; it is opened only where there is something to ask.
+
+    Raises:
+        BudgetReached: at a cap of `runtime`; what was handed out before is finished and committed.
+        InfrastructureError: where engines keep dying and nothing is answered.
+        AssayError: what the engine raises, see `Engine.wait`.
+    """
+    todo = _Queue((shard for shard in shards if shard not in ledger), count - len(ledger.committed))
+    if not todo.left:
+        return
+    if cap := budget.cap_reached(ledger.meters, runtime):
+        raise budget.stopped(cap, name, ledger.meters, total)
+    with open_engine() as engine:
+        driven = _Drive(todo, total, ledger, runtime, engine, report)
+        driven.run()
+    if driven.cap:
+        raise budget.stopped(driven.cap, name, driven.meters, total)
+
+
+class _Queue:
+    """Shards to come, and how many."""
+
+    def __init__(self, shards: Iterator[Shard], left: int) -> None:
+        self._shards, self.left = shards, left
+
+    def take(self) -> Shard:
+        self.left -= 1
+        return next(self._shards)
+
+
+@dataclass
+class _Split:
+    """A shard whose rows are asked one by one: how many there are, and the answers so far."""
+
+    rows: int
+    losses: int
+    parts: list[Answered] = field(default_factory=list)
+
+
+class _Drive:
+    def __init__(
+        self, todo: _Queue, total: int, ledger: Ledger, runtime: GenerateRuntime, engine: Engine, report: Report
+    ) -> None:
+        self.cap: str | None = None
+        self.meters = self._before = ledger.meters
+        self._todo, self._total, self._ledger, self._runtime = todo, total, ledger, runtime
+        self._engine, self._report = engine, report
+        self._again: deque[Attempt] = deque()
+        self._split: dict[int, _Split] = {}
+        self._waiting = self._deaths = 0
+        self._started = time.monotonic()
+        self._answering: float | None = None
+
+    def run(self) -> None:
+        """Hand out, wait and commit until all is done or a cap is reached."""
+        self._tell()
+        while self._feed() or self._waiting:
+            for event in self._engine.wait(_POLL_SECONDS):
+                self._waiting -= 1
+                if isinstance(event, Answered):
+                    self._deaths = 0
+                    self._take(event)
+                else:
+                    self._requeue(event)
+            self._tell()
+
+    def _feed(self) -> bool:
+        """Fill the engine up, unless a cap is reached; say whether there is more to hand out."""
+        while (left := len(self._again) + self._todo.left) and not self.cap:
+            self.cap = budget.cap_reached(self.meters, self._runtime)
+            if self.cap or not self._engine.room(left):
+                break
+            self._engine.give(self._next())
+            self._waiting += 1
+            self._answering = self._answering or time.monotonic()
+        return left > 0 and not self.cap
+
+    def _next(self) -> Attempt:
+        if self._again:
+            return self._again.popleft()
+        shard = self._todo.take()
+        return self._ledger.attempt(shard.number, shard.rows)
+
+    def _take(self, answered: Answered) -> None:
+        self.meters = self.meters + answered.meters
+        shard = answered.attempt.shard
+        if (split := self._split.get(shard)) is None:
+            self._ledger.commit(answered, self._engine.versions)
+            return
+        split.parts.append(answered)
+        if len(split.parts) == split.rows:
+            whole = self._ledger.merge(split.parts, split.losses)
+            self._ledger.commit(whole, self._engine.versions)
+            del self._split[shard]
+
+    def _requeue(self, lost: Lost) -> None:
+        attempt = lost.attempt
+        again = replace(attempt, losses=attempt.losses + lost.begun)
+        self._deaths += lost.begun
+        if self._deaths > _PATIENCE * (self._runtime.max_requeues + 1) * self._runtime.actors:
+            raise InfrastructureError(
+                f"engines died or hung {self._deaths} times in a row and answered nothing; the last: {lost.reason}",
+                remedy="see the log it names; committed shards are kept, and a next run goes on from there",
+            )
+        if again.losses <= self._runtime.max_requeues or not lost.begun:
+            self._again.append(self._ledger.renew(again))
+        elif attempt.shard in self._split:
+            self._set_aside(again, lost.reason)
+        else:
+            self._ask_one_by_one(again)
+
+    def _ask_one_by_one(self, attempt: Attempt) -> None:
+        """Queue each row of a shard alone, with one chance."""
+        rows = list(read_table(attempt.requests))
+        self._split[attempt.shard] = _Split(len(rows), attempt.losses)
+        last = self._runtime.max_requeues
+        self._again.extend(self._ledger.attempt(attempt.shard, [row], losses=last) for row in rows)
+
+    def _set_aside(self, attempt: Attempt, reason: str) -> None:
+        """Take a row that killed its engine as answered: with a drop."""
+        detail = f"set aside after {attempt.losses} tries, the last one alone: {reason}"
+        answers = [drop(row, "engine lost", detail) for row in read_table(attempt.requests)]
+        self._take(Answered(attempt, write_table(attempt.answers, answers, ANSWERS), meters_of(answers, 0.0)))
+
+    def _tell(self) -> None:
+        now, meters, before = time.monotonic(), self.meters, self._before
+        busy = now - (self._answering or now)
+        rows = meters.rows + meters.dropped
+        new_rows = rows - before.rows - before.dropped
+        tokens = meters.output_tokens - before.output_tokens or meters.prompt_tokens - before.prompt_tokens
+        self._report(
+            Progress(
+                state="answering" if self._answering else "starting",
+                rows=rows,
+                total=self._total,
+                failures=meters.dropped,
+                tokens_per_second=round(tokens / busy, 1) if new_rows else 0.0,
+                seconds=round(now - self._started, 1),
+                seconds_left=round(busy * (self._total - rows) / new_rows, 1) if new_rows else None,
+                actors=self._engine.workers,
+                cost=round(budget.cost(meters, self._runtime), 4),
+            )
+        )

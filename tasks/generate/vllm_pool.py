@@ -1,0 +1,129 @@
+"""vLLM engines in Ray actors: fed, watched, and replaced when they die or hang.
+
+Each actor holds two attempts, one that it computes and one that it prepares meanwhile. Ray carries file names and
+meters, never rows. An actor that dies, or computes longer than the deadline, is killed with all processes that carry
+its mark, and another takes its place; what it may still have written is not waited for.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from tasks.core.errors import AssayError, InfrastructureError
+from tasks.generate.config import GenerateConfig, GenerateRuntime
+from tasks.generate.engine import Answered, Attempt, Lost
+from tasks.generate.ray_cluster import start_ray
+from tasks.generate.ray_seats import DEPTH, Seat, end_seat, new_seat, park_seats, take_seats
+from tasks.generate.reaper import reap_orphans
+
+
+class VllmPool:
+    """Satisfies `Engine`. Entered, it starts Ray and the actors; they load their models side by side."""
+
+    def __init__(self, config: GenerateConfig, runtime: GenerateRuntime, _scratch: Path) -> None:
+        self._teacher, self._how, self._runtime = config.teacher, config.sampling or config.scoring, runtime
+        self._seats: list[Seat] = []
+        self._versions: dict[str, str] = {}
+        self._events: list[Answered | Lost] = []
+
+    def __enter__(self) -> VllmPool:
+        start_ray(self._runtime)
+        reap_orphans()
+        self._seats = take_seats(self._teacher, self._runtime)
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        idle = [seat for seat in self._seats if not seat.given and kind is None]
+        for seat in self._seats:
+            if seat not in idle:
+                end_seat(seat)
+        park_seats(idle, self._runtime.keep_warm)
+        self._seats = []
+
+    @property
+    def workers(self) -> int:
+        return sum(seat.open for seat in self._seats)
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return next((seat.versions for seat in self._seats if seat.open), self._versions)
+
+    def room(self, left: int) -> int:
+        idle = sum(seat.open and not seat.given for seat in self._seats)
+        if left - idle < len(self._seats):
+            return idle  # the last ones go to whoever is free first
+        return sum(DEPTH - len(seat.given) for seat in self._seats if seat.open)
+
+    def give(self, attempt: Attempt) -> None:
+        seat = min((seat for seat in self._seats if seat.open), key=lambda seat: len(seat.given))
+        if not seat.given:
+            seat.since = time.monotonic()
+        seat.given[seat.actor.answer.remote(attempt, self._how)] = attempt
+
+    def wait(self, seconds: float) -> list[Answered | Lost]:
+        import ray
+
+        refs = {ref: seat for seat in self._seats for ref in (seat.given if seat.open else [seat.opening])}
+        ready, _ = ray.wait(list(refs), num_returns=1, timeout=seconds) if refs else ([], [])
+        for ref in ready:
+            self._hear(refs[ref], ref)
+        for seat in list(self._seats):
+            if late := self._late(seat):
+                self._replace(seat, late)
+        events, self._events = self._events, []
+        return events
+
+    def _hear(self, seat: Seat, ref: Any) -> None:
+        """Take in what an actor returned, or that it is dead."""
+        import ray
+
+        try:
+            said = ray.get(ref)
+        except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, AssayError):
+                raise error.cause from error
+            # Whatever else an engine raises, it is not to be trusted after it.
+            self._replace(seat, f"{type(error.cause).__name__}: {error.cause}")
+        except ray.exceptions.RayActorError as error:
+            if not seat.open:
+                raise _not_started(error) from error
+            self._replace(seat, "its process died")
+        else:
+            self._take(seat, ref, said)
+
+    def _take(self, seat: Seat, ref: Any, said: Any) -> None:
+        seat.since = time.monotonic()
+        if ref == seat.opening:
+            (seat.node, seat.versions), seat.open = said, True
+            self._versions = seat.versions
+        else:
+            del seat.given[ref]
+            self._events.append(said)
+
+    def _late(self, seat: Seat) -> str | None:
+        """Say that an actor is past its deadline, if it is."""
+        taken = time.monotonic() - seat.since
+        if not seat.open and taken > self._runtime.start_seconds:
+            raise InfrastructureError(
+                f"an engine did not come up within {self._runtime.start_seconds:g} s (start_seconds)",
+                remedy="see that nothing else holds the cluster's cores or GPUs, or raise start_seconds",
+            )
+        if seat.given and taken > self._runtime.deadline_seconds:
+            return f"no answer within {self._runtime.deadline_seconds:g} s (deadline_seconds)"
+        return None
+
+    def _replace(self, seat: Seat, reason: str) -> None:
+        """End an actor, hand back what it held, and put another in its place."""
+        end_seat(seat)
+        # It had begun with the first only; the next was waiting.
+        self._events += [Lost(attempt, reason, begun=n == 0) for n, attempt in enumerate(seat.given.values())]
+        self._seats[self._seats.index(seat)] = new_seat(self._teacher, self._runtime)
+
+
+def _not_started(error: Exception) -> InfrastructureError:
+    return InfrastructureError(
+        f"an engine died while it loaded its model: {str(error).splitlines()[0]}",
+        remedy="memory may not be enough for the model; Ray's logs are under /tmp/ray/session_latest/logs",
+    )

@@ -1,0 +1,147 @@
+"""The stage with a scripted engine: what is published, what a fault costs, what a cap stops, what a kill leaves."""
+
+import pytest
+from pydantic import ValidationError
+
+from tasks.core.errors import BudgetReached, InfrastructureError, StudyError
+from tasks.core.rows import read_rows
+from tasks.generate.answer import answer, identity
+from tasks.generate.config import STAGE_VERSION, GenerateConfig, GenerateRuntime
+from tests.unit.generate.conftest import Scripted, prompts, publish
+
+RUNTIME = GenerateRuntime(max_requeues=2)
+
+#: The digest of the answers to a fixed set of requests. If it changes, raise STAGE_VERSION.
+PINNED = (1, "f3dda09d6c4851b9e636e0c5fb3d0dcd17e9536f23cedd543c62f2e22a22c2f8")
+
+
+def quiet(_): ...
+
+
+def ask(store, config, requests, engine, runtime=RUNTIME, report=quiet):
+    return answer("script", config, requests, runtime, store, report=report, open_engine=engine)
+
+
+def test_the_digest_is_pinned(store, config):
+    ref = ask(store, config, publish(store, prompts(30)), Scripted())
+    assert (STAGE_VERSION, ref.digest) == PINNED
+
+
+def test_outcomes_and_drops_are_whole_and_in_order(store, config):
+    rows = prompts(21)
+    rows[5]["prompt"], rows[9] = " \n", rows[9] | {"prompt": None, "messages": []}
+    ref = ask(store, config, publish(store, rows), Scripted())
+    answers = list(read_rows(store.folder(ref)))
+    assert [row["text"] for row in answers] == [r["prompt"][::-1] for n, r in enumerate(rows) if n not in (5, 9)]
+    drops = list(read_rows(store.folder(ref) / "dropped"))
+    assert [(drop["row_id"], drop["source"], drop["reason"]) for drop in drops] == [
+        ("q5", "script", "empty prompt"), ("q9", "script", "empty prompt"),
+    ]  # fmt: skip
+    manifest = store.manifest(ref)
+    assert (manifest.num_rows, manifest.num_dropped) == (19, 2)
+    assert manifest.provenance["output_tokens"] == sum(len(row["text"]) for row in answers)
+    assert manifest.provenance["engines"] == {"scripted": "1"}
+    assert manifest.provenance["dropped"] == {"empty prompt": 2}
+    timings = list(read_rows(store.folder(ref) / "logs" / "shards"))
+    assert [row["shard"] for row in timings] == list(range(6))
+    assert sum(row["seconds"] for row in timings) == manifest.provenance["seconds"] == 3.0
+
+
+def test_what_is_in_the_store_is_not_asked_again(store, config):
+    requests, engine, seen = publish(store, prompts(9)), Scripted(), []
+    first = ask(store, config, requests, engine)
+    assert ask(store, config, requests, engine, report=seen.append) == first
+    assert engine.opened == 1
+    assert seen[0].state == "cached"
+
+
+def test_no_requests_are_no_answers(store, config):
+    engine = Scripted()
+    ref = ask(store, config, publish(store, []), engine)
+    assert list(read_rows(store.folder(ref))) == []
+    assert engine.opened == 0
+
+
+def test_lost_shards_are_asked_again_and_change_nothing(store, config, tmp_path):
+    requests = publish(store, prompts(30))
+    whole = ask(store, config, requests, Scripted())
+    other = type(store)(tmp_path / "other")
+    again = ask(other, config, publish(other, prompts(30)), Scripted(faults=2))
+    assert again.digest == whole.digest
+    assert other.manifest(again).provenance["requeues"] == 2
+
+
+def test_only_the_row_that_kills_its_engine_is_set_aside(store, config):
+    engine = Scripted(poison=["q6"])
+    ref = ask(store, config, publish(store, prompts(12)), engine)
+    assert [row["row_id"] for row in read_rows(store.folder(ref))] == [f"q{n}" for n in range(12) if n != 6]
+    (drop,) = read_rows(store.folder(ref) / "dropped")
+    assert (drop["row_id"], drop["reason"]) == ("q6", "engine lost")
+    assert "killed by the script" in drop["detail"]
+    together = [rows for rows in engine.asked if "q6" in rows and len(rows) > 1]
+    assert len(together) == RUNTIME.max_requeues + 1
+    assert engine.asked.count(["q6"]) == 1
+
+
+def test_engines_that_only_die_are_an_error_and_not_drops(store, config):
+    with pytest.raises(InfrastructureError, match="in a row and answered nothing; the last: killed by the script"):
+        ask(store, config, publish(store, prompts(200)), Scripted(faults=10_000))
+
+
+def test_a_cap_stops_cleanly_and_a_higher_one_goes_on(store, config, tmp_path):
+    requests, rows = publish(store, prompts(40)), 40
+    whole = ask(type(store)(tmp_path / "w"), config, publish(type(store)(tmp_path / "w"), prompts(40)), Scripted())
+    with pytest.raises(BudgetReached, match=r"script: max_tokens: .* requests are answered and kept") as stopped:
+        ask(store, config, requests, Scripted(), GenerateRuntime(max_tokens=400))
+    assert stopped.value.exit_code == 7
+    refused = Scripted()
+    with pytest.raises(BudgetReached):
+        ask(store, config, requests, refused, GenerateRuntime(max_tokens=400))
+    assert refused.opened == 0
+    seen, engine = [], Scripted()
+    ref = ask(store, config, requests, engine, GenerateRuntime(max_tokens=10**6), seen.append)
+    assert 0 < seen[0].rows < rows == seen[-1].rows
+    assert sum(map(len, engine.asked)) == rows - seen[0].rows
+    assert ref.digest == whole.digest
+
+
+def test_a_cost_cap_counts_tokens_and_devices(store, config):
+    runtime = GenerateRuntime(prompt_price=1e6, device_price=7200.0, cpus_per_actor=0.5, max_cost=5.0)
+    with pytest.raises(BudgetReached, match=r"max_cost: [\d.,]+ of 5.00 is spent"):
+        ask(store, config, publish(store, prompts(20)), Scripted(), runtime)
+
+
+def test_a_killed_run_goes_on_from_its_committed_shards(store, config):
+    requests = publish(store, prompts(40))
+
+    def die(attempt):
+        if attempt.shard == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ask(store, config, requests, Scripted(before_answer=die))
+    engine = Scripted()
+    ask(store, config, requests, engine)
+    assert len(engine.asked) == 4
+
+
+def test_a_scripted_teacher_answers_only_where_a_test_brings_it(store, config):
+    with pytest.raises(StudyError, match="unit tests only"):
+        answer("script", config, publish(store, prompts(3)), RUNTIME, store, report=quiet)
+
+
+def test_the_identity_is_what_changes_answers_and_nothing_else(config):
+    from tasks.core.store import ArtifactRef
+
+    requests = ArtifactRef(path="p", digest="d", num_rows=3)
+    key = identity(config, requests, "m").key
+    for changed in (
+        {"sampling": {"temperature": 0.5}}, {"shard_rows": 5},
+        {"teacher": {"engine": "scripted", "endpoint_model": "o"}},
+        {"teacher": {"engine": "scripted", "endpoint_model": "script", "dtype": "float32"}},
+    ):  # fmt: skip
+        other = GenerateConfig.model_validate(config.model_dump() | changed)
+        assert identity(other, requests, "m").key != key
+    assert identity(config, requests, "another").key != key
+    with pytest.raises(ValidationError):
+        GenerateConfig(teacher=config.teacher, sampling={}, actors=2)

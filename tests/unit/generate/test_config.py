@@ -1,0 +1,101 @@
+"""What a config may say, what a preset fills in, and what a local teacher's files already tell."""
+
+import json
+
+import pytest
+from pydantic import ValidationError
+
+from tasks.core.errors import DataError, StudyError
+from tasks.generate.answer import teacher_digest
+from tasks.generate.checks import check_teacher
+from tasks.generate.config import GenerateConfig, GenerateRuntime, Teacher
+from tasks.generate.presets import PRESETS
+from tasks.generate.ray_cluster import check_resources
+
+
+@pytest.mark.parametrize(
+    ("teacher", "says"),
+    [
+        ({}, "named by path or hub"),
+        ({"path": "a", "hub": "b/c", "revision": "d"}, "by one only"),
+        ({"hub": "Qwen/QwQ-32B"}, "needs a `revision`"),
+        ({"engine": "openai", "path": "a"}, "named by endpoint_model"),
+        ({"engine": "openai", "endpoint_model": "m", "chat_template": "t"}, "has its own chat_template"),
+    ],
+)
+def test_a_teacher_is_one_model(teacher, says):
+    with pytest.raises(ValidationError, match=says):
+        Teacher(**teacher)
+
+
+def test_it_samples_or_scores():
+    teacher = {"engine": "openai", "endpoint_model": "m"}
+    with pytest.raises(ValidationError, match="either `sampling` or `scoring`"):
+        GenerateConfig(teacher=teacher)
+    with pytest.raises(ValidationError, match="either `sampling` or `scoring`"):
+        GenerateConfig(teacher=teacher, sampling={}, scoring={})
+    with pytest.raises(ValidationError, match="needs engine: vllm"):
+        GenerateConfig(teacher=teacher, scoring={})
+
+
+def test_a_runtime_makes_sense():
+    with pytest.raises(ValidationError, match="needs gpus_per_actor 4"):
+        GenerateRuntime(tensor_parallel=4, gpus_per_actor=1)
+    with pytest.raises(ValidationError, match="needs a price"):
+        GenerateRuntime(max_cost=3.0)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_fills_in_what_is_not_given(preset):
+    config = GenerateConfig(teacher={"preset": preset, "revision": "c0ffee"}, sampling={"top_p": 0.5})
+    assert config.sampling.top_p == 0.5
+    assert config.sampling.temperature == PRESETS[preset]["sampling"]["temperature"]
+    assert config.teacher.revision == "c0ffee"
+    assert config == GenerateConfig.model_validate(config.model_dump())
+
+
+def test_the_presets_name_gives_way_to_the_same_model_elsewhere():
+    here = GenerateConfig(teacher={"preset": "qwq-32b", "path": "/models/qwq"})
+    assert (here.teacher.path, here.teacher.hub, here.teacher.opening) == ("/models/qwq", None, "<think>\n")
+    served = GenerateConfig(teacher={"preset": "qwq-32b", "engine": "openai", "endpoint_model": "qwq"})
+    assert (served.sampling.top_k, served.sampling.min_p) == (40, 0.0)
+    scored = GenerateConfig(teacher={"preset": "qwen3-32b", "revision": "c"}, scoring={})
+    assert scored.sampling is None
+    with pytest.raises(StudyError, match="there is no 'gpt-9'"):
+        GenerateConfig(teacher={"preset": "gpt-9"})
+
+
+def write_model(folder, **config):
+    (folder / "config.json").write_text(json.dumps({"max_position_embeddings": 64} | config))
+    return folder
+
+
+def test_a_local_teacher_is_checked_by_its_files(tmp_path):
+    with pytest.raises(StudyError, match=r"config\.json is missing"):
+        teacher_digest(Teacher(path=str(tmp_path)))
+    write_model(tmp_path)
+    check_teacher(Teacher(path=str(tmp_path), max_model_len=64))
+    with pytest.raises(StudyError, match="65 tokens, and the model has 64"):
+        check_teacher(Teacher(path=str(tmp_path), max_model_len=65))
+    with pytest.raises(DataError, match="no chat template"):
+        check_teacher(Teacher(path=str(tmp_path)), chat=True)
+    check_teacher(Teacher(path=str(tmp_path), chat_template="{{ messages }}"), chat=True)
+    (tmp_path / "chat_template.jinja").write_text("{{ messages }}")
+    check_teacher(Teacher(path=str(tmp_path)), chat=True)
+    write_model(tmp_path, rope_scaling={"factor": 4.0})
+    check_teacher(Teacher(path=str(tmp_path), max_model_len=200))
+
+
+def test_a_teachers_digest_is_its_content_commit_or_name(tmp_path):
+    write_model(tmp_path)
+    assert len(teacher_digest(Teacher(path=str(tmp_path)))) == 64
+    assert teacher_digest(Teacher(hub="a/b", revision="c0ffee")) == "a/b@c0ffee"
+    assert teacher_digest(Teacher(engine="openai", endpoint_model="m")) == "m@"
+
+
+def test_more_actors_than_the_cluster_holds_are_refused():
+    check_resources(GenerateRuntime(actors=4, cpus_per_actor=0.5), {"CPU": 2.0})
+    with pytest.raises(StudyError, match="3 with 1 CPU each need 3, and Ray has 2"):
+        check_resources(GenerateRuntime(actors=3), {"CPU": 2.0})
+    with pytest.raises(StudyError, match="2 with 1 GPU each need 2, and Ray has 1"):
+        check_resources(GenerateRuntime(actors=2, gpus_per_actor=1), {"CPU": 9.0, "GPU": 1.0})

@@ -1,0 +1,87 @@
+"""The ledger: what is committed stays, what is torn is asked again, what an orphan writes counts for nothing."""
+
+import json
+
+import pytest
+
+from tasks.core.errors import IntegrityError
+from tasks.generate.engine import ANSWERS, Answered, Meters
+from tasks.generate.ledger import Ledger, read_table, write_table
+from tasks.generate.shards import cut
+
+
+def requests(count):
+    return [{"row_id": f"q{n}", "sample": 0, "prompt": "x" * (n * 11 % 70), "messages": None} for n in range(count)]
+
+
+def answered(ledger, shard):
+    attempt = ledger.attempt(shard.number, shard.rows)
+    rows = [
+        {"position": row["position"], "row_id": row["row_id"], "sample": 0, "text": "a"}
+        for row in read_table(attempt.requests)
+    ]
+    return Answered(attempt, write_table(attempt.answers, rows, ANSWERS), Meters(rows=len(rows), output_tokens=3))
+
+
+def filled(scratch, shards):
+    ledger = Ledger(scratch)
+    for shard in shards:
+        ledger.commit(answered(ledger, shard), {"engine": "1"})
+    return ledger
+
+
+def test_answers_come_back_in_the_order_of_the_requests(tmp_path):
+    shards = list(cut(requests(200), 5))
+    ledger = filled(tmp_path, reversed(shards))
+    assert [row["row_id"] for row in ledger.answers()] == [f"q{n}" for n in range(200)]
+    again = Ledger(tmp_path)
+    assert all(shard in again for shard in shards)
+    assert again.meters == Meters(rows=200, output_tokens=120)
+    assert again.committed[0].engines == {"engine": "1"}
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda table: table.write_bytes(table.read_bytes()[:-1]),
+        lambda table: table.unlink(),
+        lambda table: table.with_suffix(".json").write_text('{"shard": 1, "ro'),
+        lambda table: table.with_suffix(".json").write_bytes(b"\xff\xfe"),
+        lambda table: table.with_suffix(".json").unlink(),
+        lambda table: recount(table.with_suffix(".json")),
+    ],
+)
+def test_a_torn_shard_and_no_other_is_asked_again(tmp_path, harm):
+    shards = list(cut(requests(12), 4))
+    filled(tmp_path, shards)
+    harm(tmp_path / "shards" / "000001.parquet")
+    ledger = Ledger(tmp_path)
+    assert [shard in ledger for shard in shards] == [True, False, True]
+    assert len(list((tmp_path / "shards").iterdir())) == 4
+
+
+def recount(path):
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"rows": 3}))
+
+
+def test_answers_that_change_after_they_were_told_are_not_committed(tmp_path):
+    ledger = Ledger(tmp_path)
+    late = answered(ledger, next(cut(requests(4), 4)))
+    late.attempt.answers.write_bytes(b"by another")
+    with pytest.raises(IntegrityError, match="not what the engine wrote"):
+        ledger.commit(late, {})
+    assert ledger.committed == []
+
+
+def test_an_orphan_of_a_dead_run_writes_where_nobody_looks(tmp_path):
+    shard = next(cut(requests(4), 4))
+    old, new = Ledger(tmp_path).attempt(0, shard.rows), Ledger(tmp_path).attempt(0, shard.rows)
+    assert old.answers != new.answers
+    assert not old.answers.parent.exists()
+
+
+def test_an_attempt_that_is_renewed_has_a_file_of_its_own(tmp_path):
+    ledger = Ledger(tmp_path)
+    attempt = ledger.attempt(0, next(cut(requests(4), 4)).rows)
+    assert ledger.renew(attempt).answers != attempt.answers
+    assert ledger.renew(attempt).requests == attempt.requests
