@@ -116,11 +116,16 @@ def arrow_schema(columns: Columns) -> pa.Schema:
 
 
 class RowWriter:
-    """Writes rows of one table as Parquet shards under a folder; a context manager. `count` is how many it took."""
+    """Writes rows of one table as Parquet shards under a folder; a context manager. `count` is how many it took.
 
-    def __init__(self, folder: Path, columns: Columns, *, shard_rows: int = SHARD_ROWS) -> None:
+    `batch_rows` is how many it holds in memory, at most 2,000; fewer where rows are large.
+    """
+
+    def __init__(
+        self, folder: Path, columns: Columns, *, shard_rows: int = SHARD_ROWS, batch_rows: int = _BATCH_ROWS
+    ) -> None:
         self.folder, self.count = folder, 0
-        self._columns, self._shard_rows = columns, shard_rows
+        self._columns, self._shard_rows, self._batch_rows = columns, shard_rows, min(batch_rows, _BATCH_ROWS)
         self._buffer: list[Row] = []
         self._writer: Any = None
         self._in_shard = self._shards = 0
@@ -139,7 +144,7 @@ class RowWriter:
         """Take one row; it reaches the disk with its batch."""
         self._buffer.append(row)
         self.count += 1
-        if len(self._buffer) == _BATCH_ROWS:
+        if len(self._buffer) == self._batch_rows:
             self._flush()
 
     def _flush(self) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from tasks.core.identity import Frozen
 
 #: Raised whenever the meaning of an ingested record changes.
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 RecordField = Literal["text", "question", "answer", "reference", "messages"]
@@ -37,7 +37,7 @@ class SourceConfig(Frozen):
     Attributes:
         name: what the source is called in every table and report; part of each row's id.
         file: a path or glob of ``.jsonl``, ``.json``, ``.csv``, ``.tsv`` or ``.parquet`` files, also with ``.gz`` or
-            ``.zst`` behind. Relative paths start at the study file.
+            ``.zst`` behind. Relative paths start at the study file. A file of that very name comes before a glob.
         hub: a hub dataset instead.
         columns: which column holds which field, such as ``{question: problem, answer: solution}``. Left out, the
             fields' own names are looked for: ``messages``, else ``question`` and ``answer``, else ``text``. For a

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from tasks.core.errors import DataError, InfrastructureError
 from tasks.core.identity import canonical, fingerprint, folder_digest
+from tasks.core.readers import Raw
 from tasks.ingest.config import HubDataset
-from tasks.ingest.readers import Raw
+
+#: What parsers raise of bad data, wherever it lies. Anything else that comes of a dataset on the hub is the network's.
+_BAD_DATA = (
+    *(ValueError, TypeError, LookupError, RuntimeError),
+    *(FileNotFoundError, EOFError, gzip.BadGzipFile, zlib.error),
+)
 
 
 def digest(dataset: HubDataset) -> str:
@@ -18,7 +26,7 @@ def digest(dataset: HubDataset) -> str:
     Raises:
         DataError: if a hub id has no revision.
     """
-    if Path(dataset.id).is_dir():
+    if _is_folder(dataset):
         return fingerprint([canonical(dataset.model_dump(exclude={"id"})), folder_digest(Path(dataset.id))])
     if dataset.revision is None:
         raise DataError(
@@ -32,24 +40,35 @@ def read(dataset: HubDataset) -> Iterator[Raw]:
     """Yield every row of a dataset's split, streamed.
 
     Raises:
-        DataError: if the dataset, its config or split does not exist.
-        InfrastructureError: if the hub cannot be reached.
+        DataError: if the dataset, its config or split does not exist, or one of its rows cannot be read.
+        InfrastructureError: if the hub cannot be reached, also later in the stream.
     """
-    for number, value in enumerate(_open(dataset), start=1):
-        yield Raw(f"{dataset.id}/{dataset.split}:{number}", dict(value))
-
-
-def _open(dataset: HubDataset) -> Any:
     import datasets
 
-    try:
-        return datasets.load_dataset(
+    with _mapped(dataset, "check its id, config and split"):
+        rows = datasets.load_dataset(
             dataset.id, dataset.config, split=dataset.split, revision=dataset.revision, streaming=True
         )
-    except (ConnectionError, TimeoutError) as error:
+    with _mapped(dataset, "mend it, or give its files as `file`, where one bad row costs one row"):
+        for number, value in enumerate(rows, start=1):
+            yield Raw(f"{dataset.id}/{dataset.split}:{number}", dict(value))
+
+
+@contextmanager
+def _mapped(dataset: HubDataset, remedy: str) -> Iterator[None]:
+    """Map what `datasets` raises; it reads with many libraries, and lets through whatever each of them raises."""
+    from datasets.exceptions import DatasetsError
+
+    try:
+        yield
+    except Exception as error:
+        if _is_folder(dataset) or isinstance(error, (*_BAD_DATA, DatasetsError)):
+            raise DataError(f"{dataset.id}: cannot be read: {type(error).__name__}: {error}", remedy=remedy) from error
         raise InfrastructureError(
-            f"{dataset.id}: the hub cannot be reached: {error}",
+            f"{dataset.id}: the hub cannot be reached: {type(error).__name__}: {error}",
             remedy="check the network, or download the dataset and give its folder as `id`",
         ) from error
-    except (FileNotFoundError, ValueError) as error:
-        raise DataError(f"{dataset.id}: {error}", remedy="check its id, config and split") from error
+
+
+def _is_folder(dataset: HubDataset) -> bool:
+    return Path(dataset.id).is_dir()

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tasks.core.identity import fingerprint
+from tasks.core.readers import Raw
 from tasks.ingest.config import RecordField
-from tasks.ingest.readers import Raw
 
 ROLES = ("system", "user", "assistant", "tool")
 Mapping_ = Mapping[RecordField, str]
@@ -98,6 +98,8 @@ def _messages(value: Mapping[str, Any], column: str) -> list[dict[str, str]]:
     chat = [{"role": _role(m, column), "content": _string(m, "content")} for m in messages]
     if not chat or chat[-1]["role"] != "assistant":
         raise UnusableRow("no answer", f"{column} does not end with an assistant's message")
+    if len(chat) == 1:
+        raise UnusableRow("no question", f"{column} has nothing before its answer")
     return chat
 
 

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from prefect import task
 
-from tasks.core.errors import DataError
 from tasks.core.rows import DROPS, RECORDS, RowWriter
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.ingest.config import SourceConfig
 from tasks.ingest.shapes import UnusableRow, to_record
-from tasks.ingest.source import columns_of, identity, raw_rows
+from tasks.ingest.source import check_dropped, columns_of, identity, raw_rows
 
 
 @task(name="ingest", task_run_name="ingest {source.name}")
@@ -40,17 +39,7 @@ def write_records(source: SourceConfig, draft: Draft) -> None:
                 reasons[problem.reason] += 1
                 row = {"source": source.name, "origin": raw.origin, "reason": problem.reason, "detail": problem.detail}
                 dropped.write({"row_id": None, **row})
-    _check(source, kept.count, reasons, aside)
+    check_dropped(source, kept.count, reasons, aside)
     shutil.move(aside, draft.folder / "dropped")
     draft.num_rows, draft.num_dropped, draft.columns = kept.count, dropped.count, RECORDS
     draft.provenance = {"dropped": dict(reasons), "source": source.model_dump(mode="json")}
-
-
-def _check(source: SourceConfig, kept: int, reasons: Counter[str], aside: Path) -> None:
-    dropped = reasons.total()
-    if kept == 0 or dropped > source.max_dropped * (kept + dropped):
-        counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "it has no rows"
-        raise DataError(
-            f"{source.name}: {dropped} of {kept + dropped} rows cannot be used ({counts})",
-            remedy=f"see {aside}; mend the file, or raise the source's `max_dropped` above {source.max_dropped}",
-        )

@@ -9,7 +9,7 @@ from pydantic import Field
 from tasks.core.identity import Frozen
 
 #: Raised whenever the meaning of a pack or a plan changes.
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 
 #: pretrain: raw text, loss on all tokens. sft: the chat template, loss on the answer only.
 TrainingStage = Literal["pretrain", "sft"]

@@ -4,31 +4,38 @@ Sequences are filled one after the other: the longest document left, then those 
 dynamic programming over sums of lengths (minimum bin slack: Gupta and Ho, "A new heuristic algorithm for the
 one-dimensional bin-packing problem", 1999). Best-fit decreasing (arXiv:2404.10830, section 3.1; `trl.pack_dataset`)
 leaves more of a sequence empty where documents are short and alike. It is written by hand for that reason, and because
-row ids must travel with their documents. A window of documents is packed at a time, so memory stays flat.
+row ids must travel with their documents. A window of documents is packed at a time, bounded by their number and by
+their tokens, and tokens are held four bytes each, so memory stays flat however many and however long they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tasks.mix.config import PackSize
 
+Tokens = NDArray[np.int32]
+
 #: The label of a token that no loss is taken on.
 IGNORED = -100
-WINDOW = 20_000
+WINDOW_DOCUMENTS = 20_000
+#: 64 MiB; at least 128 sequences to choose from even where one has 131,072 tokens.
+WINDOW_TOKENS = 1 << 24
 _LENGTHS_TRIED = 64
 
 T = TypeVar("T")
 
 
 class Document(NamedTuple):
-    """One tokenised document: its row's id, its tokens, and for each token whether loss is taken on it."""
+    """One tokenised document: its row's id, its tokens [n], and the first of them that loss is taken on."""
 
     row_id: str
-    tokens: Sequence[int]
-    supervised: Sequence[bool]
+    tokens: Tokens
+    loss_from: int = 0
 
 
 def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
@@ -87,38 +94,46 @@ def pack(documents: Iterable[Document], sequence_length: int) -> Iterator[dict[s
 
     The first token of each document carries no loss: nothing before it may predict it.
     """
-    for window in _windows(documents, WINDOW):
+    for window in windows(documents, WINDOW_DOCUMENTS, lambda d: len(d.tokens), WINDOW_TOKENS):
         for indices in best_fit([len(d.tokens) for d in window], sequence_length):
             yield _sequence([window[i] for i in indices])
+        window.clear()  # or it would lie beside the next one while that fills
 
 
-def pack_size(rows: Iterable[dict[str, Any]]) -> PackSize:
+def pack_size(rows: Iterable[Mapping[str, Any]]) -> PackSize:
     """Return what packed sequences hold, in one pass."""
     sequences = samples = tokens = supervised = 0
     for row in rows:
         sequences += 1
         samples += len(row["lengths"])
         tokens += len(row["input_ids"])
-        supervised += sum(label != IGNORED for label in row["labels"])
+        supervised += int(np.count_nonzero(row["labels"] != IGNORED))
     return PackSize(sequences=sequences, samples=samples, tokens=tokens, supervised_tokens=supervised)
+
+
+def windows(items: Iterable[T], count: int, weight: Callable[[T], int], limit: int) -> Iterator[list[T]]:
+    """Yield consecutive items in lists of up to `count`, each closed by the item that brings its weight to `limit`."""
+    window, total = list[T](), 0
+    for item in items:
+        window.append(item)
+        total += weight(item)
+        if len(window) == count or total >= limit:
+            yield window
+            window, total = [], 0
+    if window:
+        yield window
 
 
 def _sequence(documents: Sequence[Document]) -> dict[str, Any]:
     return {
-        "input_ids": [token for d in documents for token in d.tokens],
-        "labels": [label for d in documents for label in _labels(d)],
+        "input_ids": np.concatenate([d.tokens for d in documents]),
+        "labels": np.concatenate([_labels(d) for d in documents]),
         "lengths": [len(d.tokens) for d in documents],
         "row_ids": [d.row_id for d in documents],
     }
 
 
-def _labels(document: Document) -> list[int]:
-    pairs = zip(document.tokens, document.supervised, strict=True)
-    labels = [token if counts else IGNORED for token, counts in pairs]
-    return [IGNORED, *labels[1:]]
-
-
-def _windows(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while window := list(islice(iterator, size)):
-        yield window
+def _labels(document: Document) -> Tokens:
+    labels = document.tokens.copy()
+    labels[: max(1, document.loss_from)] = IGNORED
+    return labels

@@ -12,7 +12,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from itertools import count, islice
-from math import floor
+from math import floor, log10
 from typing import NamedTuple
 
 from tasks.core.errors import StudyError
@@ -47,10 +47,28 @@ def candidate_sequences(config: PlanConfig, candidate: CandidateShare, packs: Ma
     total, share = config.sequences, candidate.share
     if candidate.unit == "tokens":
         return round(share * total)
-    own = packs[candidate.name].samples / packs[candidate.name].sequences
+    own, validated = _samples_a_sequence(config, candidate, packs)
+    return round(total * share * validated / (own * (1 - share) + share * validated))
+
+
+def smallest_share(config: PlanConfig, candidate: CandidateShare, packs: Mapping[str, PackSize]) -> float:
+    """Return the smallest share that gives a candidate one position, to two digits, rounded up.
+
+    `candidate_sequences` solved for the share at half a position, where it begins to round to one.
+    """
+    own, validated = (1.0, 1.0) if candidate.unit == "tokens" else _samples_a_sequence(config, candidate, packs)
+    exact = 0.5 * own / (validated * (config.sequences - 0.5) + 0.5 * own)
+    digit = 10.0 ** (floor(log10(exact)) - 1)
+    return min(1.0, (floor(exact / digit) + 1) * digit)
+
+
+def _samples_a_sequence(
+    config: PlanConfig, candidate: CandidateShare, packs: Mapping[str, PackSize]
+) -> tuple[float, float]:
+    """Return the samples a sequence of the candidate's pack and, by weight, of the validated ones."""
     weight = sum(config.weights.values())
     validated = sum(w / weight * packs[name].samples / packs[name].sequences for name, w in config.weights.items())
-    return round(total * share * validated / (own * (1 - share) + share * validated))
+    return packs[candidate.name].samples / packs[candidate.name].sequences, validated
 
 
 def shares(order: list[Place], packs: Mapping[str, PackSize]) -> list[SourceShare]:
@@ -79,18 +97,24 @@ def shares(order: list[Place], packs: Mapping[str, PackSize]) -> list[SourceShar
 def check_epochs(
     config: PlanConfig, candidate: CandidateShare, packs: Mapping[str, PackSize], max_epochs: float
 ) -> None:
-    """Refuse a candidate that its share would repeat more often than it may be.
+    """Refuse a candidate whose share is less than one position, or repeats it more often than it may be.
 
     Raises:
-        StudyError: naming the candidate, its epochs and what would fit.
+        StudyError: naming the candidate, and what would fit.
     """
     needed, held = candidate_sequences(config, candidate, packs), packs[candidate.name].sequences
+    if needed == 0:
+        raise StudyError(
+            f"candidate_weight: {candidate.share:g} of {config.sequences} sequences is none of {candidate.name}'s, so "
+            "its arm would be the control",
+            remedy=f"raise it to {smallest_share(config, candidate, packs):g} or more, which is one sequence",
+        )
     if needed > max_epochs * held:
         raise StudyError(
             f"candidates.{candidate.name}: its {candidate.share:.0%} of the budget repeats it {needed / held:.1f} "
             f"times, and max_epochs is {max_epochs:g}",
-            remedy=f"give more data, lower budget.tokens to {max_epochs * held / needed:.0%} of what it is, "
-            "or lower candidate_weight",
+            remedy=f"give more data, lower `tokens` to {max_epochs * held / needed:.0%} of what it is, "
+            "or lower `candidate_weight`",
         )
 
 

@@ -3,34 +3,25 @@
 *pretrain*: the text as it stands, loss on every token. A document longer than a sequence splits at paragraphs, else at
 sentences, words and tokens, and every part keeps its row's id.
 
-*sft*: the chat template, loss on the last answer and what ends it. A document longer than a sequence is left out, never
-cut. The answer is written by hand behind the rendered prompt, since templates of reasoning models delete ``<think>``
-blocks from the answers that they render.
+*sft*: the chat template, loss on the last answer and what ends it (see `chat`). A document longer than a sequence is
+left out, never cut.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from tasks.mix.chat import ChatRefused, Tokenizer, answer_in_template, turn_end
 from tasks.mix.config import PackConfig
-from tasks.mix.packing import Document
+from tasks.mix.packing import Document, windows
 
 _BORDERS = (re.compile(r"(?<=\n)(?=[^\n])"), re.compile(r"(?<=[.!?;])(?= )"), re.compile(r"(?= )"))
-_BATCH = 512
-_SENTINEL = "ANSWER-5f3a"
-
-
-class Tokenizer(Protocol):
-    """What rendering needs of a tokenizer."""
-
-    eos: int
-
-    def encode(self, texts: Sequence[str]) -> list[list[int]]: ...
-
-    def chat(self, messages: Sequence[dict[str, str]], *, prompt: bool) -> str: ...
+#: What is tokenised at once: 4 Mi characters are about a million tokens.
+_BATCH_RECORDS, _BATCH_CHARACTERS = 512, 1 << 22
 
 
 class Unfit(NamedTuple):
@@ -44,11 +35,17 @@ class Unfit(NamedTuple):
 def render(
     records: Iterable[Mapping[str, Any]], tokenizer: Tokenizer, config: PackConfig
 ) -> Iterator[Document | Unfit]:
-    """Yield the documents of records, in order, and what does not fit."""
-    one = _pretrain if config.stage == "pretrain" else _sft
-    iterator = iter(records)
-    while batch := list(islice(iterator, _BATCH)):
-        yield from one(batch, tokenizer, config.sequence_length)
+    """Yield the documents of records, in order, and what does not fit.
+
+    Raises:
+        DataError: if answers cannot be trained on in the tokenizer's chat template (stage *sft* only).
+    """
+    end = turn_end(tokenizer) if config.stage == "sft" else ""
+    for batch in windows(records, _BATCH_RECORDS, lambda record: len(plain_text(record)), _BATCH_CHARACTERS):
+        if config.stage == "sft":
+            yield from _sft(batch, tokenizer, end, config.sequence_length)
+        else:
+            yield from _pretrain(batch, tokenizer, config.sequence_length)
 
 
 def plain_text(record: Mapping[str, Any]) -> str:
@@ -62,7 +59,7 @@ def _pretrain(batch: Sequence[Mapping[str, Any]], tokenizer: Tokenizer, length: 
         whole = [*tokens, tokenizer.eos]
         parts = [whole] if len(whole) <= length else split(text, tokenizer, length)
         for part in parts:
-            yield Document(record["row_id"], part, [True] * len(part))
+            yield Document(record["row_id"], np.array(part, np.int32))
 
 
 def split(text: str, tokenizer: Tokenizer, length: int) -> list[list[int]]:
@@ -94,36 +91,27 @@ def _fill(parts: list[list[int]], text: str, tokenizer: Tokenizer, length: int, 
             parts += [tokens[start : start + length] for start in range(room, len(tokens), length)]
 
 
-def _sft(batch: Sequence[Mapping[str, Any]], tokenizer: Tokenizer, length: int) -> Iterator[Document | Unfit]:
-    chats = [record for record in batch if record["messages"]]
+def _sft(batch: Sequence[Mapping[str, Any]], tokenizer: Tokenizer, end: str, length: int) -> Iterator[Document | Unfit]:
+    sides: list[tuple[str, str, str]] = []
     for record in batch:
-        if not record["messages"]:
-            yield Unfit(
-                record["row_id"], "no answer", "an sft study trains on questions with answers, not on plain text"
-            )
-    sides = [answer_in_template(record["messages"], tokenizer) for record in chats]
-    prompts = tokenizer.encode([prompt for prompt, _ in sides])
-    answers = tokenizer.encode([answer for _, answer in sides])
-    for record, prompt, answer in zip(chats, prompts, answers, strict=True):
+        try:
+            sides.append((record["row_id"], *answer_in_template(_answered(record), tokenizer, end)))
+        except ChatRefused as refusal:
+            yield Unfit(record["row_id"], refusal.reason, refusal.detail)
+    prompts = tokenizer.encode([prompt for _, prompt, _ in sides])
+    answers = tokenizer.encode([answer for _, _, answer in sides])
+    for (row_id, *_), prompt, answer in zip(sides, prompts, answers, strict=True):
         size = len(prompt) + len(answer)
         if size > length:
-            yield Unfit(record["row_id"], "longer than a sequence", f"{size} tokens of {length}")
+            yield Unfit(row_id, "longer than a sequence", f"{size} tokens of {length}")
         else:
-            yield Document(record["row_id"], [*prompt, *answer], [False] * len(prompt) + [True] * len(answer))
+            yield Document(row_id, np.array(prompt + answer, np.int32), loss_from=len(prompt))
 
 
-def answer_in_template(messages: Sequence[dict[str, str]], tokenizer: Tokenizer) -> tuple[str, str]:
-    """Return a chat as its prompt and its last answer with what the template writes behind it.
-
-    A template that opens ``<think>`` for the model does not get it twice.
-    """
-    prompt = tokenizer.chat(messages[:-1], prompt=True)
-    answer = messages[-1]["content"]
-    if prompt.rstrip().endswith("<think>") and answer.lstrip().startswith("<think>"):
-        answer = answer.lstrip().removeprefix("<think>").lstrip("\n")
-    return prompt, answer + _turn_end(tokenizer)
-
-
-def _turn_end(tokenizer: Tokenizer) -> str:
-    probe = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _SENTINEL}]
-    return tokenizer.chat(probe, prompt=False).rpartition(_SENTINEL)[2]
+def _answered(record: Mapping[str, Any]) -> list[dict[str, str]]:
+    messages: list[dict[str, str]] = record["messages"] or []
+    if not messages or messages[-1]["role"] != "assistant":
+        raise ChatRefused("no answer", "an sft study trains on questions with answers")
+    if len(messages) == 1:
+        raise ChatRefused("no question", "nothing stands before the answer")
+    return messages

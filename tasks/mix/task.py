@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from prefect import task
 
@@ -21,6 +22,8 @@ from tasks.mix.tokenizer import ChatTokenizer
 
 SIZE_FILE = "size.json"
 SHARES_FILE = "shares.json"
+#: What is held of a pack while it is written: 32 MiB of tokens and labels.
+_WRITTEN_TOKENS = 1 << 22
 
 
 def pack_identity(config: PackConfig, records: ArtifactRef, tokenizer: str, template: str) -> Identity:
@@ -44,7 +47,8 @@ def pack_source(name: str, config: PackConfig, records: ArtifactRef, base: Check
     """Publish the packed sequences of one source (PACKS), with what does not fit under ``dropped/`` (DROPS).
 
     Raises:
-        DataError: if nothing of the source fits, or its tokenizer cannot be loaded.
+        DataError: if nothing of the source fits, its tokenizer cannot be loaded, or answers cannot be trained on in
+            its chat template.
     """
     store = Store(store_root)
 
@@ -60,8 +64,12 @@ def write_pack(
     name: str, records: Iterable[Mapping[str, object]], tokenizer: ChatTokenizer, config: PackConfig, draft: Draft
 ) -> None:
     """Write the packed sequences of `records` into `draft`, a window of documents in memory at a time."""
-    reasons = Counter[str]()
-    with RowWriter(draft.folder / "dropped", DROPS) as dropped:
+    reasons, length = Counter[str](), config.sequence_length
+    rows_at_once = max(1, _WRITTEN_TOKENS // length)
+    with (
+        RowWriter(draft.folder / "dropped", DROPS) as dropped,
+        RowWriter(draft.folder, PACKS, batch_rows=rows_at_once) as packed,
+    ):
 
         def fitting() -> Iterator[Document]:
             for item in render(records, tokenizer, config):
@@ -71,14 +79,20 @@ def write_pack(
                     reasons[item.reason] += 1
                     dropped.write(_drop(name, item))
 
-        draft.num_rows = write_rows(draft.folder, pack(fitting(), config.sequence_length), PACKS)
-    if draft.num_rows == 0:
+        def written() -> Iterator[dict[str, Any]]:
+            for row in pack(fitting(), length):
+                packed.write(row)
+                yield row
+
+        size = pack_size(written())
+    if size.sequences == 0:
+        counts = ", ".join(f"{count} {reason}" for reason, count in reasons.most_common()) or "it has none"
         raise DataError(
-            f"{name}: none of its rows fits a sequence of {config.sequence_length} tokens ({dict(reasons)})",
-            remedy="raise budget.sequence_length, or look at the source",
+            f"{name}: none of its rows can be trained on in sequences of {length} tokens ({counts})",
+            remedy="look at the source; raise `anneal.sequence_length` where rows are longer than a sequence",
         )
-    size = pack_size(read_rows(draft.folder, ["input_ids", "labels", "lengths"]))
     write_json(draft.folder / SIZE_FILE, size.model_dump())
+    draft.num_rows = size.sequences
     draft.num_dropped, draft.columns = dropped.count, PACKS
     draft.provenance = {"source": name, "dropped": dict(reasons), "size": size.model_dump()}
 

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import DataError
+from tasks.mix.chat import ChatRefused
 
 
 class ChatTokenizer:
-    """A checkpoint's tokenizer, with the chat template it trains under; satisfies `render.Tokenizer`."""
+    """A checkpoint's tokenizer, with the chat template it trains under; satisfies `chat.Tokenizer`."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
@@ -49,9 +50,20 @@ class ChatTokenizer:
         """Return messages as the template writes them; with `prompt`, ready for the assistant to go on.
 
         Raises:
-            DataError: if there is no chat template.
+            DataError: if there is no chat template, or it does not compile.
+            ChatRefused: if it refuses these messages.
         """
+        from jinja2 import TemplateSyntaxError
+
         if not self._tokenizer.chat_template:
             raise DataError("the tokenizer has no chat template", remedy="declare the study's `chat_template`")
-        text = self._tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=prompt)
+        try:
+            text = self._tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=prompt)
+        except TemplateSyntaxError as error:
+            raise DataError(
+                f"the chat template does not compile: {error} (line {error.lineno})",
+                remedy="mend it, or declare another as the study's `chat_template`",
+            ) from error
+        except Exception as error:  # a template is a program, and may raise anything
+            raise ChatRefused("refused by the chat template", str(error)) from error
         return str(text)

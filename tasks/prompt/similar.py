@@ -6,7 +6,7 @@ Sources: the paper's *augment* step (arXiv:2510.07169, "weakness-augmented"); it
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from tasks.core.identity import fingerprint
@@ -44,15 +44,27 @@ def new_problem(answer: str, source: str, largest_overlap: float) -> str:
     return marked[0]
 
 
-def problem_record(name: str, source: Mapping[str, Any], outcome: Mapping[str, Any], largest_overlap: float) -> Row:
+def spelling(question: str) -> str:
+    """Return the digest of a question's words: the same for two that differ in typesetting alone."""
+    return fingerprint(words(question))
+
+
+def problem_record(
+    name: str, source: Mapping[str, Any], outcome: Mapping[str, Any], largest_overlap: float, seeds: Set[str]
+) -> Row:
     """Return the record (RECORDS, without an answer) of the new problem in an outcome.
+
+    `seeds` are the `spelling` of all given problems.
 
     Raises:
         NoProblem: if it holds none that can be used.
     """
     if outcome["finish"] == "length":
         raise NoProblem("cut at the limit")
-    messages = [{"role": "user", "content": new_problem(outcome["text"], source["question"], largest_overlap)}]
+    problem = new_problem(outcome["text"], source["question"], largest_overlap)
+    if spelling(problem) in seeds:
+        raise NoProblem("one of the given problems")
+    messages = [{"role": "user", "content": problem}]
     return {
         "row_id": fingerprint([name, None, messages])[:32],
         "source": name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.prompt.config import STAGE_VERSION, PromptConfig
 from tasks.prompt.questions import NoQuestion, to_question
 from tasks.prompt.requests import requests
-from tasks.prompt.similar import NoProblem, problem_record
+from tasks.prompt.similar import NoProblem, problem_record, spelling
 
 
 def questions_identity(records: ArtifactRef) -> Identity:
@@ -88,15 +89,18 @@ def new_problems(
     store = Store(store_root)
 
     def build(draft: Draft) -> None:
+        seeds = {spelling(row["question"]) for row in read_rows(store.folder(questions), ["question"])}
         sources = read_rows(store.folder(questions), QUESTIONS)
         source = next(sources)
+        reasons = Counter[str]()
         with RowWriter(draft.folder, RECORDS) as kept, RowWriter(draft.folder / "dropped", DROPS) as dropped:
             for outcome in read_rows(store.folder(outcomes), OUTCOMES):
                 while source["row_id"] != outcome["row_id"]:
                     source = next(sources)
                 try:
-                    kept.write(problem_record(name, source, outcome, largest_overlap))
+                    kept.write(problem_record(name, source, outcome, largest_overlap, seeds))
                 except NoProblem as problem:
+                    reasons[problem.reason] += 1
                     origin = f"{outcome['row_id']}#{outcome['sample']}"
                     row = {"row_id": None, "source": name, "origin": origin}
                     dropped.write({**row, "reason": problem.reason, "detail": problem.detail})
@@ -107,6 +111,7 @@ def new_problems(
             )
         draft.num_rows, draft.num_dropped, draft.columns = kept.count, dropped.count, RECORDS
         draft.sources = {"questions": questions.path, "outcomes": outcomes.path}
+        draft.provenance = {"dropped": dict(reasons)}
 
     return store.produce(new_problems_identity(name, largest_overlap, questions, outcomes), build)
 

@@ -1,11 +1,13 @@
 """Files into raw rows, one at a time, whatever is wrong with them.
 
 A reader yields `Raw` rows: a value, or the reason why there is none. Only what makes the rest of a file unreadable is
-an error; everything else is a row with a reason, so that it can be dropped on the record.
+an error (torn compression, a JSON array or a CSV quote left open); everything else is a row with a reason, so that it
+can be dropped on the record. A byte-order mark is read over in every format.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -15,12 +17,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from tasks.core.errors import DataError
 
 FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 _COMPRESSED = (".gz", ".zst")
+#: In characters. The `csv` module's own, 128 Ki, is less than a chapter; one of a quote left open must end somewhere.
+_LARGEST_FIELD = 1 << 26
 
 
 class Raw(NamedTuple):
@@ -58,32 +62,37 @@ def read_file(path: Path) -> Iterator[Raw]:
     try:
         with _opened(path) as stream:
             yield from reader(stream, path)
-    except (EOFError, OSError, gzip.BadGzipFile, csv.Error) as error:
+    except (EOFError, OSError) as error:
         raise DataError(f"{path}: cannot be read: {error}", remedy="check that it was copied whole") from error
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
+def _opened(path: Path) -> Iterator[io.BufferedReader]:
     with path.open("rb") as file:
-        if path.suffix.lower() == ".gz":
+        kind = path.suffix.lower()
+        if kind in _COMPRESSED and not file.peek(1):
+            raise EOFError("it is empty, and a compressed file never is")
+        if kind == ".gz":
             with gzip.open(file) as stream:
-                yield stream  # type: ignore[misc]
-        elif path.suffix.lower() == ".zst":
-            import zstandard
+                yield io.BufferedReader(stream)
+        elif kind == ".zst":
+            import pyarrow as pa
 
-            try:
-                with zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True) as stream:
-                    yield io.BufferedReader(stream)
-            except zstandard.ZstdError as error:
-                raise EOFError(str(error)) from error
+            # Unlike zstandard's, pyarrow's stream says so where the file ends before its last frame does.
+            yield io.BufferedReader(pa.CompressedInputStream(file, "zstd"))
         else:
             yield file
 
 
-def _jsonl(stream: IO[bytes], path: Path) -> Iterator[Raw]:
-    for number, line in enumerate(stream, start=1):
-        if line.strip():
-            yield _parse_line(line, f"{path.name}:{number}")
+def _jsonl(stream: io.BufferedReader, path: Path) -> Iterator[Raw]:
+    lines = ((number, line) for number, line in enumerate(stream, start=1) if line.strip())
+    for index, (number, line) in enumerate(lines):
+        if index == 0 and line.strip(codecs.BOM_UTF8 + b" \t\r\n") in (b"{", b"["):
+            raise DataError(
+                f"{path}:{number}: a JSON value over several lines, and JSON Lines has one row a line",
+                remedy="write each row on one line, or one array of rows in a file that ends in .json",
+            )
+        yield _parse_line(line, f"{path.name}:{number}")
 
 
 def _parse_line(line: bytes, origin: str) -> Raw:
@@ -91,7 +100,7 @@ def _parse_line(line: bytes, origin: str) -> Raw:
         value = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         return Raw(origin, None, "invalid UTF-8", str(error))
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # the former also of a number with more digits than Python reads
         return Raw(origin, None, "broken JSON", str(error))
     return _object(value, origin)
 
@@ -102,9 +111,16 @@ def _object(value: object, origin: str) -> Raw:
     return Raw(origin, value)
 
 
-def _json(stream: IO[bytes], path: Path) -> Iterator[Raw]:
+def _json(stream: io.BufferedReader, path: Path) -> Iterator[Raw]:
     import ijson
 
+    if stream.peek(3).startswith(codecs.BOM_UTF8):
+        stream.read(3)
+    if stream.peek(1).lstrip().startswith(b"{"):
+        raise DataError(
+            f"{path}: a JSON object, not an array of rows",
+            remedy="write the rows as one array, or one row a line in a file that ends in .jsonl",
+        )
     try:
         for number, value in enumerate(ijson.items(stream, "item", use_float=True), start=1):
             yield _object(value, f"{path.name}:{number}")
@@ -115,33 +131,46 @@ def _json(stream: IO[bytes], path: Path) -> Iterator[Raw]:
         ) from error
 
 
-def _csv(stream: IO[bytes], path: Path, delimiter: str = ",") -> Iterator[Raw]:
+def _csv(stream: io.BufferedReader, path: Path, delimiter: str = ",") -> Iterator[Raw]:
+    csv.field_size_limit(_LARGEST_FIELD)
+    line = 0
     # Invalid bytes survive as lone surrogates, so that they cost their own row and no other.
     with io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
-        reader = csv.DictReader(text, delimiter=delimiter)
-        for row in reader:
-            origin = f"{path.name}:{reader.line_num}"
-            if None in row or None in row.values():
-                yield Raw(origin, None, "wrong number of columns", f"the header has {len(reader.fieldnames or ())}")
-            else:
-                yield Raw(origin, dict(row))
+        reader = csv.DictReader(text, delimiter=delimiter, strict=True)
+        try:
+            columns, line = len(reader.fieldnames or ()), reader.line_num
+            for row in reader:
+                line = reader.line_num
+                yield _csv_row(row, f"{path.name}:{line}", columns)
+        except csv.Error as error:
+            raise DataError(
+                f"{path}: the quotes of the row at line {line + 1} do not pair, and nothing after it can be read: "
+                f"{error} (line {reader.reader.line_num})",
+                remedy="close the quote, and write a quote inside quotes twice; or convert the file to JSON Lines",
+            ) from error
 
 
-def _tsv(stream: IO[bytes], path: Path) -> Iterator[Raw]:
+def _csv_row(row: dict[Any, Any], origin: str, columns: int) -> Raw:
+    if None in row or None in row.values():
+        return Raw(origin, None, "wrong number of columns", f"the header has {columns}")
+    return Raw(origin, row)
+
+
+def _tsv(stream: io.BufferedReader, path: Path) -> Iterator[Raw]:
     return _csv(stream, path, delimiter="\t")
 
 
-def _parquet(stream: IO[bytes], path: Path) -> Iterator[Raw]:
+def _parquet(stream: io.BufferedReader, path: Path) -> Iterator[Raw]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     with tempfile.TemporaryFile() as seekable:  # Parquet is read from its end, which a compressed stream does not have
         if path.suffix.lower() in _COMPRESSED:
             shutil.copyfileobj(stream, seekable)
-            stream = seekable
         try:
             number = 0
-            for batch in pq.ParquetFile(stream).iter_batches(batch_size=1000):
+            table = pq.ParquetFile(seekable if path.suffix.lower() in _COMPRESSED else stream)
+            for batch in table.iter_batches(batch_size=1000):
                 for index in range(batch.num_rows):
                     number += 1
                     yield _arrow_row(batch.slice(index, 1), f"{path.name}:{number}")
@@ -154,3 +183,5 @@ def _arrow_row(row: Any, origin: str) -> Raw:
         return Raw(origin, row.to_pylist()[0])
     except UnicodeDecodeError as error:
         return Raw(origin, None, "invalid UTF-8", str(error))
+    except (ValueError, OverflowError) as error:  # such as a date that Python has none of
+        return Raw(origin, None, "unreadable value", str(error))
