@@ -21,11 +21,19 @@ def records_identity(dataset: Dataset) -> Identity:
 
 
 def read_records(dataset: Dataset, store: Store) -> ArtifactRef:
-    """Publish a dataset's records (RECORDS)."""
+    """Publish a dataset's records (RECORDS).
+
+    Raises:
+        DataError: if more of its rows than declared cannot be used, whenever they were read.
+    """
     identity = records_identity(dataset)
     if dataset.recipe is not None:
         return cached(make_by_rules, store, [identity])(dataset.name, dataset.recipe, store.root)
-    return cached(ingest, store, [identity])(dataset.as_read, store.root)
+    ref = cached(ingest, store, [identity])(dataset.as_read, store.root)
+    manifest = store.manifest(ref)
+    reasons = manifest.provenance["dropped"]
+    ingest_source.check_dropped(dataset.as_read, manifest.num_rows, reasons, store.folder(ref) / "dropped")
+    return ref
 
 
 def check_dataset(field: str, dataset: Dataset) -> None:

@@ -22,7 +22,7 @@ from tasks.evaluate.config import EvaluateConfig, EvaluateJob
 from tasks.evaluate.recording import Asked, Recording, read_recording
 from tasks.evaluate.task import evaluate_models, record_prompts
 from tasks.generate.config import GenerateConfig, Sampling, Scoring, Teacher
-from tasks.generate.task import generate, teacher_digest
+from tasks.generate.task import generate, release, teacher_digest
 from tasks.generate.task import identity as answers_identity
 
 
@@ -52,10 +52,13 @@ def _answered(work: Work, jobs: list[EvaluateJob]) -> list[EvaluateJob]:
         return jobs
     with RecordProgress(len({job.benchmark.name for job in to_do})) as progress:
         refs = record_prompts(to_do, work.study.evaluate, work.runtime.evaluate, work.store.root, report=progress)
-    answers = {
-        (job.name, job.benchmark.name): _answers(work, job, read_recording(work.store, ref))
-        for job, ref in zip(to_do, refs, strict=True)
-    }
+    try:
+        answers = {
+            (job.name, job.benchmark.name): _answers(work, job, read_recording(work.store, ref))
+            for job, ref in zip(to_do, refs, strict=True)
+        }
+    finally:
+        release()
     return [job.model_copy(update={"answers": answers.get((job.name, job.benchmark.name), ())}) for job in jobs]
 
 
@@ -64,7 +67,7 @@ def _answers(work: Work, job: EvaluateJob, recording: Recording) -> tuple[Artifa
     answers = []
     for asked in recording.asked:
         config = generate_config(job, work.study.evaluate, recording, asked)
-        identity = answers_identity(config, asked.requests, teacher_digest(config.teacher))
+        identity = answers_identity(config, asked.requests, teacher_digest(config.model))
         with GenerateProgress(name) as progress, device(work.store, [identity]):
             answers.append(
                 generate(name, config, asked.requests, work.runtime.generate, work.store.root, report=progress)
@@ -77,8 +80,8 @@ def generate_config(job: EvaluateJob, config: EvaluateConfig, recording: Recordi
     they can be read as those of transformers are."""
     teacher = Teacher(path=job.folder, dtype=config.dtype, max_model_len=recording.context)
     if asked.max_output_tokens is None:
-        return GenerateConfig(teacher=teacher, scoring=Scoring())
+        return GenerateConfig(model=teacher, scoring=Scoring())
     sampling = Sampling(
         temperature=0.0, max_output_tokens=asked.max_output_tokens, stop=asked.stop, top_logprobs=0
     )  # fmt: skip
-    return GenerateConfig(teacher=teacher, sampling=sampling)
+    return GenerateConfig(model=teacher, sampling=sampling)

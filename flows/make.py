@@ -26,6 +26,7 @@ from flows.recipes import Augment, Dataset, Distill, Failures, Retrieve, TaughtR
 from flows.retrieve import retrieve
 from flows.study import Runtime
 from flows.workshop import Workshop
+from tasks.anneal.task import release as release_anneals
 from tasks.core.errors import StudyError
 from tasks.core.identity import Frozen, Identity, canonical
 from tasks.core.rows import RECORDS
@@ -39,6 +40,7 @@ from tasks.evaluate.config import BenchmarkConfig, EvaluateConfig
 from tasks.evaluate.task import benchmark_items, items_identity
 from tasks.generate.config import STAGE_VERSION as GENERATE_VERSION
 from tasks.generate.config import Teacher
+from tasks.generate.task import release as release_teachers
 from tasks.generate.task import teacher_digest
 from tasks.ingest.config import Name
 from tasks.judge.config import STAGE_VERSION as JUDGE_VERSION
@@ -106,7 +108,11 @@ def make(order: Order, runtime: Runtime = Runtime()) -> ArtifactRef:  # noqa: B0
     if (found := store.find(identity)) is not None:
         return found
     check_order(order)
-    records = _carry_out(Workshop(order.name, runtime, _items(order, runtime, store)), order.recipe)
+    release_anneals()  # whoever trained before: the cores are the teacher's now
+    try:
+        records = _carry_out(Workshop(order.name, runtime, _items(order, runtime, store)), order.recipe)
+    finally:
+        release_teachers()
     return store.produce(identity, lambda draft: _take_over(store, records, draft))
 
 

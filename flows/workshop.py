@@ -81,7 +81,7 @@ class Workshop:
         return self._generated(model, requests)
 
     def _generated(self, model: GenerateConfig, requests: ArtifactRef) -> ArtifactRef:
-        identity = answers_identity(model, requests, teacher_digest(model.teacher))
+        identity = answers_identity(model, requests, teacher_digest(model.model))
         with device(self.store, [identity]), GenerateProgress(self.name) as progress:
             return generate(self.name, model, requests, self.runtime.generate, self.store.root, report=progress)
 

@@ -2,7 +2,7 @@
 
 A fit's start (Ray, its controller, the workers and their imports) costs as much as training a small model does, so a
 process opens one and keeps it for `keep_warm` seconds after its last job: later queues of the same runtime and store
-go into the same fit. `warm` opens it early, while other work goes on.
+go into the same fit.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from tasks.anneal.checkpoints import check_shape, latest, run_shape
 from tasks.anneal.config import AnnealJob, AnnealRuntime, check_queue, identity
 from tasks.anneal.data import check_packs
 from tasks.anneal.engine import Progress, Report
-from tasks.anneal.ray_cluster import resources, start_ray, stop_ray, worker_environment
+from tasks.anneal.ray_cluster import resources, worker_environment
 from tasks.anneal.ray_errors import mapped
+from tasks.core.cluster import start_ray, stop_ray
 from tasks.core.errors import IntegrityError
 from tasks.core.store import ArtifactRef, Store
 
@@ -50,11 +51,6 @@ class RayFit:
             report(Progress("", "starting"))
             _drain(todo, runtime, store, report)
         return {job.name: _published(job, store) for job in jobs}
-
-
-def warm(runtime: AnnealRuntime, store_root: Path) -> None:
-    """Open the fit that a later `anneal` with this runtime and store will use; return at once."""
-    threading.Thread(target=_fit_for, args=(runtime, Store(store_root), []), name="warm", daemon=True).start()
 
 
 def close() -> None:
@@ -102,7 +98,7 @@ def _fit_for(runtime: AnnealRuntime, store: Store, jobs: list[AnnealJob]) -> tup
     with _opening:
         fit = _open.get(key)
         if fit is None or not fit.takes_jobs():
-            start_ray(runtime)
+            start_ray(runtime.ray_address)
             # Registered once Ray is imported, so that it runs before Ray's own: with Ray gone, a fit waits for ever.
             atexit.unregister(close)
             atexit.register(close)

@@ -56,6 +56,7 @@ def compare_arms(
     def build(draft: Draft) -> None:
         tables = {(one.arm, one.seed, one.benchmark): _scores(store.folder(one.scores)) for one in scored}
         comparison = compare_tables(tables, benchmarks, control, config)
+        comparison = comparison.model_copy(update={"warnings": (*comparison.warnings, *_cut_prompts(store, scored))})
         (draft.folder / COMPARISON).write_text(comparison.model_dump_json(indent=1) + "\n", encoding="utf-8")
         draft.provenance = {"verdicts": {one.name: one.verdict for one in comparison.candidates}}
 
@@ -72,6 +73,19 @@ def compare_tables(
 def read_comparison(store: Store, ref: ArtifactRef) -> Comparison:
     """Return what `compare_arms` published."""
     return Comparison.model_validate_json((store.folder(ref) / COMPARISON).read_text(encoding="utf-8"))
+
+
+def _cut_prompts(store: Store, scored: Sequence[ScoredArm]) -> list[str]:
+    """Return a warning for each benchmark some of whose prompts did not fit the context: examples were lost."""
+    most = dict[str, tuple[int, int]]()
+    for one in scored:
+        cut = int(store.manifest(one.scores).provenance.get("prompts_cut", 0))
+        most[one.benchmark] = max(most.get(one.benchmark, (0, 0)), (cut, one.scores.num_rows))
+    return [
+        f"{name}: {cut:,} of {items:,} prompts did not fit the model's context and lost their head"
+        for name, (cut, items) in most.items()
+        if cut
+    ]
 
 
 def _origin(store: Store, one: ScoredArm) -> Origin:

@@ -86,14 +86,17 @@ class Draft:
     Attributes:
         folder: an empty folder to write into.
         scratch: a folder that outlives a kill, for checkpoints; gone once the artifact is published.
+        num_rows: how many rows it holds; where it holds none but files, leave it out.
+        seconds: what making it took, where that was not in `build` alone.
         provenance: what does not change the result but explains it: engine versions, tokens, cost.
     """
 
     folder: Path
     scratch: Path
-    num_rows: int = 0
+    num_rows: int | None = None
     num_dropped: int = 0
     columns: dict[str, str] = field(default_factory=dict)
+    seconds: float | None = None
     sources: dict[str, str] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -248,7 +251,7 @@ def _describe(identity: Identity, draft: Draft, seconds: float) -> Manifest:
         identity=identity,
         key=identity.key,
         digest=fingerprint(content),
-        num_rows=draft.num_rows or len(content),
+        num_rows=len(content) if draft.num_rows is None else draft.num_rows,
         num_dropped=draft.num_dropped,
         columns=draft.columns,
         files=tuple(
@@ -257,7 +260,7 @@ def _describe(identity: Identity, draft: Draft, seconds: float) -> Manifest:
         ),
         sources=draft.sources,
         provenance=draft.provenance,
-        seconds=round(seconds, 3),
+        seconds=round(seconds if draft.seconds is None else draft.seconds, 3),
         created=datetime.now(UTC).isoformat(timespec="milliseconds"),
     )
 

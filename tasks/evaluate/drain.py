@@ -150,6 +150,7 @@ def _check_tokenizer(job: EvaluateJob, folder: Path) -> None:
 def _write(draft: Draft, job: EvaluateJob, raw: RawResult, rows: list[dict[str, Any]]) -> None:
     draft.num_rows = write_rows(draft.folder, rows, SCORES)
     draft.columns = dict(SCORES)
+    draft.seconds = raw.seconds
     draft.sources = {"model": job.name, **{f"answers-{i}": ref.path for i, ref in enumerate(job.answers)}}
     draft.provenance = {
         "engines": raw.versions,

@@ -134,7 +134,8 @@ def data_digest(benchmark: BenchmarkConfig, data: Path) -> str:
 def asked_of(benchmark: BenchmarkConfig, config: EvaluateConfig) -> dict[str, Any]:
     """Return what of a benchmark is identity beside its files: its declaration, and OpenCompass's part of it."""
     suite = None if benchmark.custom else registered_suite(benchmark, config).model_dump()
-    return {**benchmark.model_dump(exclude={"file", "few_shot_file"}), "suite": suite}
+    # Its domain is for `compare` to know, and changes no score.
+    return {**benchmark.model_dump(exclude={"file", "few_shot_file", "domain"}), "suite": suite}
 
 
 def evaluation_identity(

@@ -47,7 +47,7 @@ def teacher_digest(teacher: Teacher) -> str:
 def identity(config: GenerateConfig, requests: ArtifactRef, model_digest: str) -> Identity:
     """Return the identity of the answers: what is asked how, and of which model (see `teacher_digest`)."""
     places = {"path", "hub", "revision"}
-    asked = config.model_dump(exclude={"teacher": places})
+    asked = config.model_dump(exclude={"model": places})
     return Identity.of(STAGE, STAGE_VERSION, asked, {"requests": requests.digest, "teacher": model_digest})
 
 
@@ -70,7 +70,7 @@ def answer(
         BudgetReached: at a cap of `runtime`.
         EngineError, InfrastructureError: see `Engine.wait` and `drive`. Committed shards are kept.
     """
-    found = identity(config, requests, teacher_digest(config.teacher))
+    found = identity(config, requests, teacher_digest(config.model))
     if (ref := store.find(found)) is not None:
         report(Progress("cached", ref.num_rows, ref.num_rows))
         return ref
@@ -83,7 +83,7 @@ def answer(
             name, cut(rows, config.shard_rows), shard_count(len(rows), config.shard_rows), len(rows), ledger, runtime,
             lambda: opened(_checked(config, rows), runtime, draft.scratch), report,
         )  # fmt: skip
-        draft.sources = {"requests": requests.path, "teacher": config.teacher.name}
+        draft.sources = {"requests": requests.path, "teacher": config.model.name}
         _publish(name, len(rows), runtime, ledger, draft)
 
     return store.produce(found, build)
@@ -106,20 +106,20 @@ class _Rows:
 
 def _checked(config: GenerateConfig, rows: _Rows) -> GenerateConfig:
     first = next(iter(rows), None)
-    check_teacher(config.teacher, chat=first is not None and first["messages"] is not None)
+    check_teacher(config.model, chat=first is not None and first["messages"] is not None)
     return config
 
 
 def _engine_of(config: GenerateConfig) -> OpenEngine:
-    if config.teacher.engine == "vllm":
+    if config.model.engine == "vllm":
         from tasks.generate.vllm_pool import VllmPool
 
         return VllmPool
-    if config.teacher.engine == "openai":
+    if config.model.engine == "openai":
         from tasks.generate.endpoint import Endpoint
 
         return Endpoint
-    raise StudyError("teacher.engine: `scripted` answers in unit tests only", remedy="take vllm or openai")
+    raise StudyError("model.engine: `scripted` answers in unit tests only", remedy="take vllm or openai")
 
 
 def _publish(name: str, asked: int, runtime: GenerateRuntime, ledger: Ledger, draft: Draft) -> None:

@@ -22,7 +22,7 @@ def check_teacher(teacher: Teacher, *, chat: bool = False) -> None:
     folder = Path(teacher.path)
     if not (folder / "config.json").is_file():
         raise StudyError(
-            f"teacher.path: {folder.absolute()} holds no model: config.json is missing",
+            f"model.path: {folder.absolute()} holds no model: config.json is missing",
             remedy="give the folder that `save_pretrained` wrote, or a hub id with its revision",
         )
     _check_context(teacher, folder)
@@ -37,7 +37,7 @@ def _check_context(teacher: Teacher, folder: Path) -> None:
     scaled = (model.get("rope_scaling") or model.get("rope_parameters") or {}).get("factor")
     if teacher.max_model_len and positions and not scaled and teacher.max_model_len > positions:
         raise StudyError(
-            f"teacher.max_model_len: {teacher.max_model_len:,} tokens, and the model has {positions:,} positions",
+            f"model.max_model_len: {teacher.max_model_len:,} tokens, and the model has {positions:,} positions",
             remedy=f"lower it to {positions:,} or leave it out",
         )
 
@@ -46,5 +46,5 @@ def no_chat_template(name: str) -> DataError:
     """Return the error that messages cannot be rendered."""
     return DataError(
         f"{name}: its tokenizer has no chat template, and the requests are messages",
-        remedy="give `teacher.chat_template`, or ask with plain prompts",
+        remedy="give `model.chat_template`, or ask with plain prompts",
     )

@@ -109,14 +109,14 @@ class Scoring(Frozen):
 
 
 class GenerateConfig(Frozen):
-    """What is asked: identity, equal on every machine. ``teacher: {preset: NAME}`` fills in a model card's own values.
+    """What is asked: identity, equal on every machine. ``model: {preset: NAME}`` fills in a model card's own values.
 
     Attributes:
         shard_rows: requests that are answered and committed together. Batches never cross a shard, so that what is done
             again is done in the same batches.
     """
 
-    teacher: Teacher
+    model: Teacher
     sampling: Sampling | None = None
     scoring: Scoring | None = None
     shard_rows: Positive = 256
@@ -130,7 +130,7 @@ class GenerateConfig(Frozen):
     def _samples_or_scores(self) -> GenerateConfig:
         if (self.sampling is None) == (self.scoring is None):
             raise ValueError("give either `sampling` or `scoring`")
-        if self.scoring and self.teacher.engine == "openai":
+        if self.scoring and self.model.engine == "openai":
             raise ValueError("`scoring` needs engine: vllm, which tells the log-probabilities of a prompt")
         return self
 

@@ -43,7 +43,7 @@ class Endpoint:
     def __init__(self, config: GenerateConfig, runtime: GenerateRuntime, _scratch: Path) -> None:
         if config.sampling is None:
             raise StudyError("scoring: an endpoint does not score prompts", remedy="take engine: vllm")
-        self._teacher, self._sampling, self._runtime = config.teacher, config.sampling, runtime
+        self._teacher, self._sampling, self._runtime = config.model, config.sampling, runtime
         self._events: queue.Queue[Answered | AssayError] = queue.Queue()
         self._unanswered, self._ended = 0, time.monotonic()
 

@@ -225,7 +225,7 @@ def not_loaded(teacher: Teacher, error: Exception) -> EngineError | StudyError:
     """Return a failure to load a model as an error of Assay's own."""
     text = str(error)
     if "max_model_len" in text:
-        return StudyError(f"teacher.max_model_len: {text.splitlines()[0]}", remedy="lower it or leave it out")
+        return StudyError(f"model.max_model_len: {text.splitlines()[0]}", remedy="lower it or leave it out")
     if "safetensors" in text:
         return StudyError(
             f"{teacher.name} has no safetensors weights: {text}",

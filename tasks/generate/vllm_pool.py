@@ -14,7 +14,7 @@ from typing import Any
 from tasks.core.errors import AssayError, InfrastructureError
 from tasks.generate.config import GenerateConfig, GenerateRuntime
 from tasks.generate.engine import Answered, Attempt, Lost
-from tasks.generate.ray_cluster import start_ray
+from tasks.generate.ray_cluster import open_cluster
 from tasks.generate.ray_seats import DEPTH, Seat, end_seat, new_seat, park_seats, take_seats
 from tasks.generate.reaper import reap_orphans
 
@@ -23,13 +23,13 @@ class VllmPool:
     """Satisfies `Engine`. Entered, it starts Ray and the actors; they load their models side by side."""
 
     def __init__(self, config: GenerateConfig, runtime: GenerateRuntime, _scratch: Path) -> None:
-        self._teacher, self._how, self._runtime = config.teacher, config.sampling or config.scoring, runtime
+        self._teacher, self._how, self._runtime = config.model, config.sampling or config.scoring, runtime
         self._seats: list[Seat] = []
         self._versions: dict[str, str] = {}
         self._events: list[Answered | Lost] = []
 
     def __enter__(self) -> VllmPool:
-        start_ray(self._runtime)
+        open_cluster(self._runtime)
         reap_orphans()
         self._seats = take_seats(self._teacher, self._runtime)
         return self

@@ -117,7 +117,7 @@ def answer_all(teacher: Path, requests: int, workload: str, shard_rows: int) -> 
         draft.num_rows = write_rows(draft.folder, rows, REQUESTS)
 
     config = GenerateConfig(
-        teacher={"path": str(teacher), "dtype": "float32"}, sampling=WORKLOADS[workload], shard_rows=shard_rows
+        model={"path": str(teacher), "dtype": "float32"}, sampling=WORKLOADS[workload], shard_rows=shard_rows
     )
     runtime = GenerateRuntime(actors=PROCESSES, gpu_memory_utilization=0.1, keep_warm=3600)
     with tempfile.TemporaryDirectory() as folder:

@@ -365,8 +365,8 @@ def test_packs_of_another_tokenizer_are_refused_before_anything_starts(store):
 
 
 def test_a_killed_worker_and_a_killed_driver_lose_nothing(alone, store, tmp_path):
-    from tasks.anneal.ray_cluster import stop_ray
     from tasks.anneal.ray_fit import RayFit, close
+    from tasks.core.cluster import stop_ray
 
     jobs = [make_job(store, name=f"arm-{seed}", seed=seed, steps=300) for seed in (1, 2, 3)]
     whole = {job.name: train_here(store, job, SIDE_BY_SIDE, tmp_path / job.name) for job in jobs}

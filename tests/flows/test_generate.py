@@ -75,7 +75,7 @@ def questions(count: int = ROWS) -> list[dict]:
 
 def greedy(teacher: Path) -> GenerateConfig:
     return GenerateConfig(
-        teacher={"path": str(teacher), "dtype": "float32", "opening": OPENING},
+        model={"path": str(teacher), "dtype": "float32", "opening": OPENING},
         sampling={"temperature": 0, "max_output_tokens": OUTPUT, "top_logprobs": 2},
         shard_rows=SHARD_ROWS,
     )
@@ -89,7 +89,7 @@ def teacher(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def ray_at_the_end():
     yield
-    from tasks.generate.ray_cluster import stop_ray
+    from tasks.core.cluster import stop_ray
     from tasks.generate.task import release
 
     with warnings.catch_warnings():
@@ -177,7 +177,7 @@ def test_given_text_is_scored_as_transformers_scores_it(teacher, tmp_path):
     store, texts = Store(tmp_path), [f"The answer is {n}. {'So it is. ' * (n % 5)}" for n in range(12)]
     long = "So it is. " * CONTEXT
     asked = [{"row_id": f"t{n}", "prompt": text} for n, text in enumerate([*texts, " ", long])]
-    config = GenerateConfig(teacher=greedy(teacher).teacher, scoring={}, shard_rows=8)
+    config = GenerateConfig(model=greedy(teacher).model, scoring={}, shard_rows=8)
     ref = answer("scores", config, publish(store, asked), TWO, store, report=quiet)
     tokenizer = AutoTokenizer.from_pretrained(teacher)
     model = AutoModelForCausalLM.from_pretrained(teacher, dtype=torch.float32).eval()
@@ -199,7 +199,7 @@ def test_given_text_is_scored_as_transformers_scores_it(teacher, tmp_path):
 
 def test_seeded_samples_come_again_past_a_cap(teacher, tmp_path):
     config = GenerateConfig(
-        teacher=greedy(teacher).teacher,
+        model=greedy(teacher).model,
         sampling={"temperature": 1.0, "top_k": 40, "max_output_tokens": 24, "seed": 7},
         shard_rows=16,
     )
@@ -230,7 +230,7 @@ def test_what_cannot_be_done_is_said_before_anything_starts(teacher, tmp_path):
 
     def told(kind, match, runtime=TWO, **changed):
         config = greedy(teacher)
-        config = config.model_copy(update={"teacher": config.teacher.model_copy(update=changed)})
+        config = config.model_copy(update={"model": config.model.model_copy(update=changed)})
         with pytest.raises(kind, match=match):
             answer("bad", config, requests, runtime, store, report=quiet)
 
@@ -330,9 +330,9 @@ def drive(store: Store, teacher: Path, rows: int) -> None:
 
 def test_the_identity_is_the_models_not_the_places(teacher):
     config = greedy(teacher)
-    moved = config.model_copy(update={"teacher": config.teacher.model_copy(update={"path": "elsewhere"})})
+    moved = config.model_copy(update={"model": config.model.model_copy(update={"path": "elsewhere"})})
     requests = ArtifactRef(path="p", digest="d", num_rows=1)
-    digest = teacher_digest(config.teacher)
+    digest = teacher_digest(config.model)
     assert identity(config, requests, digest) == identity(moved, requests, digest)
 
 

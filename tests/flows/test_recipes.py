@@ -14,7 +14,7 @@ from taught import CODES, make_teacher, questions
 from tasks.core.rows import read_rows
 
 pytestmark = pytest.mark.engine
-TEACHER = {"teacher": {"path": "teacher", "dtype": "float32"}, "sampling": {"temperature": 0, "max_output_tokens": 24}}
+TEACHER = {"model": {"path": "teacher", "dtype": "float32"}, "sampling": {"temperature": 0, "max_output_tokens": 24}}
 TEXT = {"form": "text", "template": "{question}\n"}
 ASKED = {"name": "asked", "file": "asked.jsonl", "columns": {"question": "question", "reference": "answer"}}
 HELD_OUT = [{"name": "held-out", "file": "held-out.jsonl", "kind": "qa", "domain": "math"}]
@@ -168,10 +168,13 @@ def test_the_page_on_own_recipes_runs(kitchen, tmp_path):
 
 BAD = {
     "no-references": (
-        distill(judge={"mode": "reference"}, questions={"name": "bare", "file": "bare.jsonl", "columns": {"question": "question"}}),
+        distill(
+            judge={"mode": "reference"},
+            questions={"name": "bare", "file": "bare.jsonl", "columns": {"question": "question"}},
+        ),
         3, "no question has a reference",
     ),
-    "no-teacher": (distill(teacher={"teacher": {"path": "nowhere"}, "sampling": {}}), 2, "nowhere"),
+    "no-teacher": (distill(teacher={"model": {"path": "nowhere"}, "sampling": {}}), 2, "nowhere"),
     "no-template": (distill(prompt={"samples": 2}), 3, "chat template"),
 }  # fmt: skip
 

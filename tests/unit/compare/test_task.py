@@ -17,7 +17,9 @@ from tasks.core.store import Store
 PINNED = (1, "cec9f5b2351227bc")
 
 
-def publish(store: Store, arm: str, seed: int, scores, limit: int = 60, split: str = "a", **engines) -> ScoredArm:
+def publish(
+    store: Store, arm: str, seed: int, scores, limit: int = 60, split: str = "a", cut: int = 0, **engines
+) -> ScoredArm:
     rows = [
         {
             "benchmark": "math-a", "item": item, "cluster": None, "correct": correct, "truncated": False,
@@ -28,7 +30,8 @@ def publish(store: Store, arm: str, seed: int, scores, limit: int = 60, split: s
 
     def build(draft):
         draft.num_rows, draft.columns = write_rows(draft.folder, rows, SCORES), SCORES
-        draft.provenance = {"engines": engines.get("engines", {"torch": engines.get("torch", "2.13.0")})}
+        found = engines.get("engines", {"torch": engines.get("torch", "2.13.0")})
+        draft.provenance = {"engines": found, "prompts_cut": cut}
 
     made = store.produce(
         Identity.of("evaluate", 1, {"limit": limit}, {"model": f"{arm}{seed}", "benchmark": split}), build
@@ -117,3 +120,10 @@ def test_the_rule_and_the_scores_are_the_identity(tmp_path, tables, facts):
     key = identity(scored, facts, "control", CompareConfig()).key
     assert identity(scored, facts, "control", CompareConfig(band=1)).key != key
     assert identity(scored[1:], facts, "control", CompareConfig()).key != key
+
+
+def test_prompts_that_lost_their_head_are_a_warning(tmp_path, tables, facts):
+    store = Store(tmp_path)
+    scored = [publish(store, arm, seed, scores, cut=7) for (arm, seed, _), scores in tables.items()]
+    warnings = read_comparison(store, run(scored, facts, store)).warnings
+    assert "math-a: 7 of 60 prompts did not fit the model's context and lost their head" in warnings

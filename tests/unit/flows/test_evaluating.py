@@ -23,7 +23,7 @@ def config():
 
 def test_prompts_are_answered_greedily_by_the_arm_itself_in_the_studys_precision(config):
     found = config(40, ("Question",))
-    assert (found.teacher.path, found.teacher.dtype, found.teacher.max_model_len) == ("/models/m", "bfloat16", 512)
+    assert (found.model.path, found.model.dtype, found.model.max_model_len) == ("/models/m", "bfloat16", 512)
     sampling = found.sampling
     assert (sampling.temperature, sampling.max_output_tokens, sampling.stop) == (0.0, 40, ("Question",))
     assert (sampling.repetition_penalty, sampling.presence_penalty) == (1.0, 0.0)

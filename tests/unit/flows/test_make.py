@@ -21,7 +21,7 @@ ORDER = {
             "file": "asked.jsonl",
             "columns": {"question": "question", "reference": "answer"},
         },
-        "teacher": {"teacher": {"path": "teacher", "dtype": "float32"}, "sampling": {"temperature": 0}},
+        "teacher": {"model": {"path": "teacher", "dtype": "float32"}, "sampling": {"temperature": 0}},
     },
     "benchmarks": [{"name": "held-out", "file": "held-out.jsonl", "kind": "qa", "domain": "math"}],
 }
@@ -85,7 +85,7 @@ def test_what_it_runs_on_changes_nothing(order):
 WRONG = {
     "prompt.samples": {"judge": {"mode": "self", "k": 4}, "prompt": {"samples": 2}},
     "where the question goes": {"prompt": {"template": "no place"}},
-    "give either `sampling` or `scoring`": {"teacher": {"teacher": {"path": "teacher"}}},
+    "give either `sampling` or `scoring`": {"teacher": {"model": {"path": "teacher"}}},
     "give one of `file`, `hub` and `recipe`": {"questions": {"name": "asked"}},
     "kind": {"kind": "distil"},
 }

@@ -74,7 +74,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def config():
-    return GenerateConfig(teacher={"engine": "scripted", "endpoint_model": "script"}, sampling={}, shard_rows=4)
+    return GenerateConfig(model={"engine": "scripted", "endpoint_model": "script"}, sampling={}, shard_rows=4)
 
 
 def publish(store, rows):

@@ -137,11 +137,11 @@ def test_the_identity_is_what_changes_answers_and_nothing_else(config):
     key = identity(config, requests, "m").key
     for changed in (
         {"sampling": {"temperature": 0.5}}, {"shard_rows": 5},
-        {"teacher": {"engine": "scripted", "endpoint_model": "o"}},
-        {"teacher": {"engine": "scripted", "endpoint_model": "script", "dtype": "float32"}},
+        {"model": {"engine": "scripted", "endpoint_model": "o"}},
+        {"model": {"engine": "scripted", "endpoint_model": "script", "dtype": "float32"}},
     ):  # fmt: skip
         other = GenerateConfig.model_validate(config.model_dump() | changed)
         assert identity(other, requests, "m").key != key
     assert identity(config, requests, "another").key != key
     with pytest.raises(ValidationError):
-        GenerateConfig(teacher=config.teacher, sampling={}, actors=2)
+        GenerateConfig(model=config.model, sampling={}, actors=2)

@@ -31,11 +31,11 @@ def test_a_teacher_is_one_model(teacher, says):
 def test_it_samples_or_scores():
     teacher = {"engine": "openai", "endpoint_model": "m"}
     with pytest.raises(ValidationError, match="either `sampling` or `scoring`"):
-        GenerateConfig(teacher=teacher)
+        GenerateConfig(model=teacher)
     with pytest.raises(ValidationError, match="either `sampling` or `scoring`"):
-        GenerateConfig(teacher=teacher, sampling={}, scoring={})
+        GenerateConfig(model=teacher, sampling={}, scoring={})
     with pytest.raises(ValidationError, match="needs engine: vllm"):
-        GenerateConfig(teacher=teacher, scoring={})
+        GenerateConfig(model=teacher, scoring={})
 
 
 def test_a_runtime_makes_sense():
@@ -47,22 +47,22 @@ def test_a_runtime_makes_sense():
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_fills_in_what_is_not_given(preset):
-    config = GenerateConfig(teacher={"preset": preset, "revision": "c0ffee"}, sampling={"top_p": 0.5})
+    config = GenerateConfig(model={"preset": preset, "revision": "c0ffee"}, sampling={"top_p": 0.5})
     assert config.sampling.top_p == 0.5
     assert config.sampling.temperature == PRESETS[preset]["sampling"]["temperature"]
-    assert config.teacher.revision == "c0ffee"
+    assert config.model.revision == "c0ffee"
     assert config == GenerateConfig.model_validate(config.model_dump())
 
 
 def test_the_presets_name_gives_way_to_the_same_model_elsewhere():
-    here = GenerateConfig(teacher={"preset": "qwq-32b", "path": "/models/qwq"})
-    assert (here.teacher.path, here.teacher.hub, here.teacher.opening) == ("/models/qwq", None, "<think>\n")
-    served = GenerateConfig(teacher={"preset": "qwq-32b", "engine": "openai", "endpoint_model": "qwq"})
+    here = GenerateConfig(model={"preset": "qwq-32b", "path": "/models/qwq"})
+    assert (here.model.path, here.model.hub, here.model.opening) == ("/models/qwq", None, "<think>\n")
+    served = GenerateConfig(model={"preset": "qwq-32b", "engine": "openai", "endpoint_model": "qwq"})
     assert (served.sampling.top_k, served.sampling.min_p) == (40, 0.0)
-    scored = GenerateConfig(teacher={"preset": "qwen3-32b", "revision": "c"}, scoring={})
+    scored = GenerateConfig(model={"preset": "qwen3-32b", "revision": "c"}, scoring={})
     assert scored.sampling is None
     with pytest.raises(StudyError, match="there is no 'gpt-9'"):
-        GenerateConfig(teacher={"preset": "gpt-9"})
+        GenerateConfig(model={"preset": "gpt-9"})
 
 
 def write_model(folder, **config):

@@ -110,7 +110,7 @@ def ask(store, server, texts, *, model="served", chat=True, opening="", sampling
         for n, text in enumerate(texts)
     ]  # fmt: skip
     config = GenerateConfig(
-        teacher={"engine": "openai", "endpoint_model": model, "opening": opening},
+        model={"engine": "openai", "endpoint_model": model, "opening": opening},
         sampling=sampling or {"temperature": 0.5, "seed": 3},
         shard_rows=shard_rows,
     )
@@ -225,6 +225,6 @@ def test_a_cap_stops_and_a_higher_one_asks_only_the_rest(store, server):
 
 
 def test_scoring_is_refused():
-    config = GenerateConfig(teacher={"engine": "scripted", "endpoint_model": "m"}, scoring={})
+    config = GenerateConfig(model={"engine": "scripted", "endpoint_model": "m"}, scoring={})
     with pytest.raises(StudyError, match="does not score"):
         Endpoint(config, GenerateRuntime(), None)

@@ -65,7 +65,7 @@ def test_what_vllm_says_of_a_model_is_said_with_a_remedy():
     ],
 )
 def test_an_actor_prepares_ahead_only_what_no_other_will_want(given, left, room):
-    config = GenerateConfig(teacher={"path": "m"}, sampling={})
+    config = GenerateConfig(model={"path": "m"}, sampling={})
     pool = VllmPool(config, GenerateRuntime(actors=2), None)
     pool._seats = [SimpleNamespace(open=n is not None, given=dict.fromkeys(range(n or 0))) for n in given]
     assert pool.room(left) == room

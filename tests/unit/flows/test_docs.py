@@ -1,0 +1,73 @@
+"""The docs say what works: every file that a page shows in full is read by the real loader, every link leads somewhere.
+
+A YAML block says on its first line which file it is (``# study.yaml``); blocks that do not are fragments.
+"""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from flows.declared import declared_in, parse
+from flows.make import load_order
+from flows.study import load_runtime, load_study
+
+ROOT = Path(__file__).parents[3]
+HOW_TO = ROOT / "docs" / "how-to"
+RECIPES = ("distill", "failures", "retrieve", "augment")
+PAGES = [ROOT / "README.md", *(HOW_TO / f"{name}.md" for name in (*RECIPES, "teachers", "own-recipe", "own-study"))]
+LOADERS = {"study.yaml": load_study, "recipe.yaml": load_order, "runtime.yaml": load_runtime}
+
+_BLOCK = re.compile(r"^( *)```(yaml|python)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
+_CODE = re.compile(r"^ *```.*?^ *```$|`[^`\n]*`", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+
+
+def files_in(page):
+    """Yield the name and text of every YAML file that a page shows in full."""
+    for _, language, text in _BLOCK.findall(page.read_text()):
+        named = re.match(r"# (\w+\.yaml)\n", text)
+        if language == "yaml" and named:
+            yield named[1], text
+
+
+SHOWN = [
+    pytest.param(name, text, id=f"{page.stem}-{number}-{name}")
+    for page in PAGES
+    for number, (name, text) in enumerate(files_in(page))
+    if name in LOADERS
+]
+
+
+@pytest.mark.parametrize(("name", "text"), SHOWN)
+def test_a_file_that_a_page_shows_makes_sense(name, text, tmp_path):
+    (tmp_path / name).write_text(text)
+    LOADERS[name](tmp_path / name)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipes_page_shows_it_alone_and_in_a_study(recipe):
+    shown = dict(files_in(HOW_TO / f"{recipe}.md"))
+    for name in ("recipe.yaml", "study.yaml"):
+        assert f"kind: {recipe}" in shown[name]
+
+
+def test_the_recipe_of_ones_own_reads_its_file(tmp_path):
+    page = HOW_TO / "own-recipe.md"
+    [code] = [text for _, language, text in _BLOCK.findall(page.read_text()) if language == "python"]
+    (tmp_path / "rephrase.py").write_text(code)
+    spec = importlib.util.spec_from_file_location("rephrase", tmp_path / "rephrase.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    (tmp_path / "rephrase.yaml").write_text(dict(files_in(page))["rephrase.yaml"])
+    assert parse(module.Rephrase, declared_in(tmp_path / "rephrase.yaml"), "here").name == "rephrased"
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.stem
+)
+def test_every_link_leads_to_a_file(page):
+    targets = [target.partition("#")[0] for target in _LINK.findall(_CODE.sub("", page.read_text()))]
+    own = [target for target in targets if target and not target.startswith(("http://", "https://", "mailto:"))]
+    assert [target for target in own if not (page.parent / target).exists()] == []
