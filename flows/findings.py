@@ -19,7 +19,7 @@ from tasks.mix.task import SHARES_FILE
 from tasks.report.config import Dropped, Named, ReportData, SourceUse, StageCost
 from tasks.track.config import TrackedArm, TrackedDataset, TrackedStudy
 
-_STAGES = ("ingest", "rules", "pack", "plan", "anneal", "evaluate", "compare")
+_STAGES = ("ingest", "rules", "recipe", "pack", "plan", "anneal", "evaluate", "compare")
 
 
 def comparison_of(store: Store, record: StudyRecord) -> Comparison:

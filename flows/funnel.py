@@ -20,6 +20,7 @@ class Step(Frozen):
         tokens: prompt and output tokens of a model that was asked.
         seconds: how long it took.
         cost: at the prices that the runtime declared.
+        engines: what made it, by package and version.
     """
 
     stage: str
@@ -30,6 +31,7 @@ class Step(Frozen):
     tokens: int
     seconds: float
     cost: float
+    engines: dict[str, str]
 
 
 def funnel(store: Store, ref: ArtifactRef) -> list[Step]:
@@ -59,4 +61,5 @@ def _step(path: str, manifest: Manifest) -> Step:
         tokens=facts.get("prompt_tokens", 0) + facts.get("output_tokens", 0),
         seconds=manifest.seconds,
         cost=facts.get("cost", 0.0),
+        engines={name: str(found) for name, found in facts.get("engines", {}).items()},
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from flows.datasets import check_dataset, records_identity
 from flows.declared import declared_in, parse
 from flows.distill import distill
 from flows.failures import failures
+from flows.funnel import funnel
 from flows.recipes import Augment, Dataset, Distill, Failures, Retrieve, TaughtRecipe
 from flows.retrieve import retrieve
 from flows.study import Runtime
@@ -155,8 +157,18 @@ def _take_over(store: Store, records: ArtifactRef, draft: Draft) -> None:
     made = store.folder(records)
     for file in sorted(made.glob("rows-*.parquet")):
         _share(file, draft.folder / file.name)
-    draft.num_rows, draft.columns = records.num_rows, RECORDS
+    steps, reasons = funnel(store, records), Counter[str]()
+    for step in steps:
+        reasons.update(step.reasons)
+    draft.num_rows, draft.num_dropped, draft.columns = records.num_rows, reasons.total(), RECORDS
+    draft.seconds = sum(step.seconds for step in steps)
     draft.sources = {"records": records.path}
+    draft.provenance = {
+        "dropped": {reason: count for reason, count in reasons.items() if count},
+        "tokens": sum(step.tokens for step in steps),
+        "cost": sum(step.cost for step in steps),
+        "engines": {name: found for step in steps for name, found in step.engines.items()},
+    }
 
 
 def _share(file: Path, place: Path) -> None:

@@ -17,7 +17,7 @@ from tasks.core.store import ArtifactRef, Draft, Store, write_json
 
 STAGE = "study"
 #: Raised whenever the meaning of a study's record changes.
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 _FILE = "study.json"
 
 
@@ -86,8 +86,20 @@ def record_study(
 
 
 def read_record(store: Store, ref: ArtifactRef) -> StudyRecord:
-    """Return a published record."""
-    return StudyRecord.model_validate_json((store.folder(ref) / _FILE).read_text(encoding="utf-8"))
+    """Return a published record.
+
+    Raises:
+        IntegrityError: if another version of Assay wrote it, with fields that this one does not know.
+    """
+    folder = store.folder(ref)
+    try:
+        return StudyRecord.model_validate_json((folder / _FILE).read_bytes())
+    except ValidationError as error:
+        raise IntegrityError(
+            f"{folder} is the record of a study as another version of Assay declared it ({error.error_count()} fields "
+            "differ)",
+            remedy="run the study again with this version: what has not changed is not done again",
+        ) from error
 
 
 def point_to_latest(store: Store, name: str, record: ArtifactRef, report: ArtifactRef) -> None:

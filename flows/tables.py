@@ -85,7 +85,7 @@ def funnel_table(name: str, steps: Sequence[Step]) -> RenderableType:
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("why dropped")
     for step in steps:
-        why = ", ".join(f"{count:,} {reason}" for reason, count in step.reasons.items())
+        why = ", ".join(f"{count:,} {reason}" for reason, count in step.reasons.items() if count)
         tokens, cost = f"{step.tokens:,}" if step.tokens else "", f"{step.cost:,.2f}" if step.cost else ""
         table.add_row(step.stage, f"{step.rows:,}", f"{step.dropped:,}", tokens, f"{step.seconds:,.1f}", cost, why)
     return table
