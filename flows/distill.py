@@ -16,4 +16,5 @@ def distill(shop: Workshop, recipe: Distill) -> ArtifactRef:
     questions = shop.questions(records)
     answers = shop.answers(questions, recipe.prompt, recipe.teacher)
     verdicts = shop.verdicts(recipe.judge, answers, questions, recipe.reader)
-    return shop.kept(recipe.keep, questions, answers, verdicts)
+    originals = shop.read(recipe.originals) if recipe.originals else None
+    return shop.kept(recipe.keep, questions, answers, verdicts, originals)

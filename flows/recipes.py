@@ -13,7 +13,7 @@ Everything here is identity; what a recipe runs on is the study's `Runtime`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -22,21 +22,43 @@ from tasks.decontaminate.config import DecontaminateConfig
 from tasks.dedup.config import DedupConfig
 from tasks.embed.config import EmbedConfig
 from tasks.generate.config import GenerateConfig
-from tasks.ingest.config import SourceConfig
+from tasks.ingest.config import RecordField, SourceConfig
 from tasks.judge.config import JudgeConfig, KeepConfig
 from tasks.prompt.config import SIMILAR_TEMPLATE, PromptConfig
 from tasks.retrieve.config import Bm25Config, DenseConfig
 from tasks.rules.config import Drills, ProblemSet, RuleRecipe
 
+#: Which columns hold question and reference, as their dataset cards on the hub say: facebook/natural_reasoning,
+#: openai/gsm8k, EleutherAI/hendrycks_math, AI-MO/NuminaMath-1.5.
+QUESTION_SETS: dict[str, dict[RecordField, str]] = {
+    "natural-reasoning": {"question": "question", "reference": "reference_answer"},
+    "gsm8k": {"question": "question", "reference": "answer"},
+    "math": {"question": "problem", "reference": "solution"},
+    "numinamath": {"question": "problem", "reference": "answer"},
+}
+
 
 class Dataset(SourceConfig):
     """What a recipe starts from: a file, a hub dataset, or problems made by rule.
+
+    ``preset: NAME`` fills in the columns of sets that many people use: ``natural-reasoning``, ``gsm8k``, ``math`` and
+    ``numinamath``.
 
     Attributes:
         recipe: the rule that makes it, instead of a file or a hub dataset.
     """
 
     recipe: RuleRecipe | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_preset(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "preset" not in given:
+            return given
+        if (columns := QUESTION_SETS.get(given["preset"])) is None:
+            raise ValueError(f"preset: there is no {given['preset']!r}; take one of {', '.join(QUESTION_SETS)}")
+        rest = {name: value for name, value in given.items() if name != "preset"}
+        return {**rest, "columns": {**columns, **(given.get("columns") or {})}}
 
     @model_validator(mode="after")
     def _one_origin(self) -> Dataset:
@@ -63,6 +85,8 @@ class Distill(Frozen):
         judge: which answers hold up.
         reader: a language model that decides where rules cannot (proofs, long references); none by default.
         keep: which answer is kept; the paper does not say whether with its reasoning.
+        originals: for ``keep: {answers: original}``, the same questions with the answers that they came with, where
+            those are not the references. Questions are matched by their words.
         dedup: which questions are the same.
         decontaminate: which questions give a benchmark's item away.
     """
@@ -74,6 +98,7 @@ class Distill(Frozen):
     judge: JudgeConfig = JudgeConfig()
     reader: GenerateConfig | None = None
     keep: KeepConfig = KeepConfig()
+    originals: Dataset | None = None
     dedup: DedupConfig = DedupConfig()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
 

@@ -81,8 +81,11 @@ class Workshop:
         return self._generated(model, requests)
 
     def _generated(self, model: GenerateConfig, requests: ArtifactRef) -> ArtifactRef:
-        identity = answers_identity(model, requests, teacher_digest(model.model))
-        with device(self.store, [identity]), GenerateProgress(self.name) as progress:
+        # An endpoint takes nothing of this machine's device.
+        needed = (
+            [answers_identity(model, requests, teacher_digest(model.model))] if model.model.engine == "vllm" else []
+        )
+        with device(self.store, needed), GenerateProgress(self.name) as progress:
             return generate(self.name, model, requests, self.runtime.generate, self.store.root, report=progress)
 
     def verdicts(
@@ -100,11 +103,16 @@ class Workshop:
         return settle_verdicts(self.name, verdicts, said, questions, self.store.root)
 
     def kept(
-        self, config: KeepConfig, questions: ArtifactRef, answers: ArtifactRef, verdicts: ArtifactRef
+        self,
+        config: KeepConfig,
+        questions: ArtifactRef,
+        answers: ArtifactRef,
+        verdicts: ArtifactRef,
+        originals: ArtifactRef | None = None,
     ) -> ArtifactRef:
-        """Return one right answer a question, as records."""
-        keep = cached(keep_answers, self.store, [keep_identity(config, questions, answers, verdicts)])
-        return keep(self.name, config, questions, answers, verdicts, self.store.root)
+        """Return one right answer a question, as records; of `originals`, where those are asked for."""
+        keep = cached(keep_answers, self.store, [keep_identity(config, questions, answers, verdicts, originals)])
+        return keep(self.name, config, questions, answers, verdicts, self.store.root, originals)
 
     def failed(self, wrong: int, questions: ArtifactRef, verdicts: ArtifactRef) -> ArtifactRef:
         """Return the questions with `wrong` or more wrong answers, as records with their references."""

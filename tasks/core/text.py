@@ -95,6 +95,11 @@ def words(text: str) -> list[str]:
     return found or [text.strip()]
 
 
+def spelling(text: str) -> str:
+    """Return a digest of a text's words, 32 hex digits: equal for two texts however they were typeset."""
+    return hashlib.blake2b("\x1f".join(words(text)).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
+
+
 def word_hashes(words: Sequence[str]) -> Hashes:
     """Return a 64-bit hash of each word, in order; the same in every process."""
     return np.fromiter(map(_word_hash, words), np.uint64, len(words))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from tasks.core.text import words
+from tasks.core.text import spelling
 
 
 class SharedItem(NamedTuple):
@@ -16,11 +15,6 @@ class SharedItem(NamedTuple):
     row_id: str
     benchmark: str
     item: str
-
-
-def question_hash(text: str) -> str:
-    """Return the hash of a text's normalised words, 32 hex digits: equal however a question was typeset."""
-    return hashlib.blake2b("\x1f".join(words(text)).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
 
 
 def shared_items(questions: Iterable[tuple[str, str]], items: Iterable[tuple[str, str, str]]) -> list[SharedItem]:
@@ -32,5 +26,5 @@ def shared_items(questions: Iterable[tuple[str, str]], items: Iterable[tuple[str
     """
     named = defaultdict[str, list[tuple[str, str]]](list)
     for benchmark, item, text in items:
-        named[question_hash(text)].append((benchmark, item))
-    return [SharedItem(row_id, *name) for row_id, text in questions for name in named.get(question_hash(text), ())]
+        named[spelling(text)].append((benchmark, item))
+    return [SharedItem(row_id, *name) for row_id, text in questions for name in named.get(spelling(text), ())]

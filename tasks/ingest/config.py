@@ -39,7 +39,8 @@ class SourceConfig(Frozen):
         file: a path or glob of ``.jsonl``, ``.json``, ``.csv``, ``.tsv`` or ``.parquet`` files, also with ``.gz`` or
             ``.zst`` behind. Relative paths start at the study file. A file of that very name comes before a glob.
         hub: a hub dataset instead.
-        columns: which column holds which field, such as ``{question: problem, answer: solution}``. Left out, the
+        columns: which column holds which field, such as ``{question: problem, answer: solution}``; what lies inside a
+            column is named by the way to it, such as ``responses.0.response``. Left out, the
             fields' own names are looked for: ``messages``, else ``question`` and ``answer``, else ``text``. For a
             recipe that asks a teacher, ``question`` alone will do, or with a ``reference``: an answer that some rows
             may lack.

@@ -55,7 +55,7 @@ def to_record(raw: Raw, source: str, columns: Mapping_) -> dict[str, Any]:
         messages = [{"role": "user", "content": _string(raw.value, columns["question"])}]
         if "answer" in columns:
             messages.append({"role": "assistant", "content": _string(raw.value, columns["answer"])})
-        elif _is_there(raw.value.get(columns.get("reference", ""))):
+        elif "reference" in columns and _is_there(_field(raw.value, columns["reference"])):
             messages.append({"role": "assistant", "content": _string(raw.value, columns["reference"])})
     return {
         "row_id": fingerprint([source, text, messages])[:32],
@@ -72,9 +72,22 @@ def _is_there(reference: object) -> bool:
 
 
 def _string(value: Mapping[str, Any], column: str) -> str:
-    if value.get(column) is None:
+    found = _field(value, column)
+    if found is None:
         raise UnusableRow("missing field", column)
-    return _text(value[column], column)
+    return _text(found, column)
+
+
+def _field(value: Any, column: str) -> Any:
+    """Return what a column holds: one of that name, else, of ``responses.0.text``, what lies at the end of that way."""
+    if isinstance(value, Mapping) and column in value:
+        return value[column]
+    first, dot, rest = column.partition(".")
+    if isinstance(value, list) and first.isdecimal():
+        inner = value[int(first)] if int(first) < len(value) else None
+    else:
+        inner = value.get(first) if isinstance(value, Mapping) else None
+    return _field(inner, rest) if dot else inner
 
 
 def _text(text: object, where: str) -> str:

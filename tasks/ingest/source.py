@@ -74,7 +74,9 @@ def columns_of(source: SourceConfig) -> dict[RecordField, str]:
     if not names:
         raise _nothing_read(source, first)
     columns = dict(source.columns) or find_columns(names)
-    missing = sorted(set(columns.values()) - names) if columns else ["messages, question and answer, or text"]
+    missing = ["messages, question and answer, or text"]
+    if columns:  # of a way into a nested column, the first step
+        missing = sorted(name for name in columns.values() if not {name, name.partition(".")[0]} & names)
     if columns is None or missing:
         raise DataError(
             f"{source.name}: no column {', '.join(missing)}",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.rows import Row
+from tasks.core.text import spelling
 from tasks.judge.config import KeepConfig
 from tasks.judge.disk_map import DiskMap
 from tasks.judge.keep import keep_one
@@ -34,15 +35,18 @@ def kept_records(
     questions: Iterable[Mapping[str, Any]],
     outcomes: Iterable[Mapping[str, Any]],
     verdicts: Iterable[Mapping[str, Any]],
+    originals: Iterable[Mapping[str, Any]],
     config: KeepConfig,
     scratch: Path,
 ) -> Iterator[Row]:
     """Yield a record (RECORDS), or a drop (DROPS), for each question: its text and the answer that is kept.
 
     `outcomes` are in the order of `questions`, those of one question together, as `generate` publishes them.
+    `originals` are records with the answers that the questions came with, where their references are not these.
     """
-    with DiskMap(scratch / "kept.sqlite") as chosen:
+    with DiskMap(scratch / "kept.sqlite") as chosen, DiskMap(scratch / "originals.sqlite") as came_with:
         chosen.put(((row_id, 0), sample) for row_id, sample in keep_one(verdicts, config.seed))
+        came_with.put(_answers(originals))
         answered = _Groups(outcomes)
         for question in questions:
             answers = answered.of(question["row_id"])
@@ -50,7 +54,7 @@ def kept_records(
                 yield _drop(question, "not answered", "see the drops of its requests")
             elif (sample := chosen.get(question["row_id"], 0)) is None:
                 yield _drop(question, "no answer held up", f"of {len(answers)}; see its verdicts")
-            elif (text := _text(question, answers[sample], config)) is None:
+            elif (text := _text(question, answers[sample], config, came_with)) is None:
                 yield _drop(question, "no original answer", "it came without one")
             else:
                 yield _record(question, text)
@@ -85,9 +89,19 @@ class _Groups:
         return found
 
 
-def _text(question: Mapping[str, Any], outcome: Mapping[str, Any], config: KeepConfig) -> str | None:
+def _answers(originals: Iterable[Mapping[str, Any]]) -> Iterator[tuple[tuple[str, int], str]]:
+    for record in originals:
+        turns = {turn["role"]: turn["content"] for turn in record["messages"] or ()}
+        if turns.keys() >= {"user", "assistant"}:
+            yield (spelling(turns["user"]), 0), turns["assistant"]
+
+
+def _text(
+    question: Mapping[str, Any], outcome: Mapping[str, Any], config: KeepConfig, came_with: DiskMap
+) -> str | None:
     if config.answers == "original":
-        return str(question["reference"]) if question["reference"] is not None else None
+        found = came_with.get(spelling(question["question"]), 0) or question["reference"]
+        return None if found is None else str(found)
     text = str(outcome["text"])
     return (text if config.reasoning == "kept" else text.rpartition(_THINKING_ENDS)[2]).strip()
 

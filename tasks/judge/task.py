@@ -220,9 +220,16 @@ def read_summary(store: Store, ref: ArtifactRef) -> Summary:
     return Summary.model_validate_json((store.folder(ref) / SUMMARY_FILE).read_text(encoding="utf-8"))
 
 
-def keep_identity(config: KeepConfig, questions: ArtifactRef, outcomes: ArtifactRef, verdicts: ArtifactRef) -> Identity:
+def keep_identity(
+    config: KeepConfig,
+    questions: ArtifactRef,
+    outcomes: ArtifactRef,
+    verdicts: ArtifactRef,
+    originals: ArtifactRef | None = None,
+) -> Identity:
     """Return what kept answers are: the rule, the questions, their answers and the verdicts on them."""
     inputs = {"questions": questions.digest, "outcomes": outcomes.digest, "verdicts": verdicts.digest}
+    inputs |= {"originals": originals.digest} if originals else {}
     return Identity.of("keep", STAGE_VERSION, config, inputs)
 
 
@@ -234,8 +241,12 @@ def keep_answers(
     outcomes: ArtifactRef,
     verdicts: ArtifactRef,
     store_root: Path,
+    originals: ArtifactRef | None = None,
 ) -> ArtifactRef:
     """Publish one right answer a question (RECORDS), and the questions without one as drops (DROPS).
+
+    Args:
+        originals: records with the answers that the questions came with, where their references are not these.
 
     Raises:
         DataError: if no answer held up.
@@ -246,10 +257,11 @@ def keep_answers(
         asked = read_rows(store.folder(questions), QUESTIONS)
         answered = read_rows(store.folder(outcomes), OUTCOMES)
         judged = read_rows(store.folder(verdicts), VERDICTS)
-        _write_kept(name, kept_records(asked, answered, judged, config, draft.scratch), draft)
+        came_with = read_rows(store.folder(originals), RECORDS) if originals else ()
+        _write_kept(name, kept_records(asked, answered, judged, came_with, config, draft.scratch), draft)
         draft.sources = {"outcomes": outcomes.path, "verdicts": verdicts.path, "questions": questions.path}
 
-    return store.produce(keep_identity(config, questions, outcomes, verdicts), build)
+    return store.produce(keep_identity(config, questions, outcomes, verdicts, originals), build)
 
 
 def failures_identity(wrong: int, questions: ArtifactRef, verdicts: ArtifactRef) -> Identity:

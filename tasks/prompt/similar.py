@@ -11,7 +11,7 @@ from typing import Any
 
 from tasks.core.identity import fingerprint
 from tasks.core.rows import Row
-from tasks.core.text import words
+from tasks.core.text import spelling, words
 
 _MARKED = re.compile(r"<problem>(.*?)</problem>", re.DOTALL)
 _SHINGLE = 3
@@ -42,11 +42,6 @@ def new_problem(answer: str, source: str, largest_overlap: float) -> str:
     if overlap > largest_overlap:
         raise NoProblem("too close to its source", f"{overlap:.2f} of the shingles in common")
     return marked[0]
-
-
-def spelling(question: str) -> str:
-    """Return the digest of a question's words: the same for two that differ in typesetting alone."""
-    return fingerprint(words(question))
 
 
 def problem_record(

@@ -13,10 +13,11 @@ from tasks.core.errors import DataError
 from tasks.core.identity import Identity
 from tasks.core.rows import DROPS, OUTCOMES, QUESTIONS, RECORDS, REQUESTS, RowWriter, read_rows, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
+from tasks.core.text import spelling
 from tasks.prompt.config import STAGE_VERSION, PromptConfig
 from tasks.prompt.questions import NoQuestion, to_question
 from tasks.prompt.requests import requests
-from tasks.prompt.similar import NoProblem, problem_record, spelling
+from tasks.prompt.similar import NoProblem, problem_record
 
 
 def questions_identity(records: ArtifactRef) -> Identity:

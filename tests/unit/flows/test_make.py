@@ -120,3 +120,11 @@ def test_a_missing_teacher_is_named(order):
     shutil.rmtree(order / "teacher")
     with pytest.raises(StudyError, match="teacher"):
         key(order)
+
+
+def test_known_question_sets_need_no_columns(order):
+    questions = {"name": "asked", "file": "asked.jsonl", "preset": "gsm8k"}
+    first = key(order)
+    assert changed(order, lambda declared: declared["recipe"].update(questions=questions)) == first
+    with pytest.raises(StudyError, match="there is no 'gsm9k'; take one of natural-reasoning"):
+        changed(order, lambda declared: declared["recipe"].update(questions=questions | {"preset": "gsm9k"}))

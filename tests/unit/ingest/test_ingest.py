@@ -305,3 +305,24 @@ def test_what_datasets_raises_is_mapped_at_once_and_later_in_the_stream(monkeypa
     with pytest.raises(kind, match="owner/name") as caught:
         list(rows)
     assert caught.value.__cause__ is error
+
+
+def test_a_column_may_lie_inside_another(tmp_path):
+    rows = [
+        {"question": "1 + 1?", "reference_answer": "2", "responses": [{"response": "It is 2."}, {"response": "Two."}]},
+        {"question": "Why?", "reference_answer": "", "responses": []},
+        {"question": "How?", "responses": "so"},
+    ]
+    (tmp_path / "r.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    columns = {"question": "question", "answer": "responses.0.response"}
+    records, dropped = read(
+        tmp_path, SourceConfig(name="s", file=str(tmp_path / "r.jsonl"), columns=columns, max_dropped=0.9)
+    )
+    assert [record["messages"][1]["content"] for record in records] == ["It is 2."]
+    assert [row["detail"] for row in dropped] == ["responses.0.response"] * 2
+
+
+def test_a_column_whose_name_has_a_dot_is_itself(tmp_path):
+    (tmp_path / "r.jsonl").write_text('{"a.b": "words", "a": {"b": "others"}}\n')
+    records, _ = read(tmp_path, SourceConfig(name="s", file=str(tmp_path / "r.jsonl"), columns={"text": "a.b"}))
+    assert records[0]["text"] == "words"

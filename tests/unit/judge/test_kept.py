@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from tasks.core.errors import DataError
 from tasks.core.identity import Identity, fingerprint
-from tasks.core.rows import OUTCOMES, QUESTIONS, VERDICTS, read_rows, write_rows
+from tasks.core.rows import OUTCOMES, QUESTIONS, RECORDS, VERDICTS, read_rows, write_rows
 from tasks.core.store import Store
 from tasks.judge.config import STAGE_VERSION, KeepConfig
 from tasks.judge.kept import failed
@@ -72,6 +72,20 @@ def test_original_answers_are_of_the_same_questions(tmp_path):
     kept, dropped = keep(tmp_path, QUESTIONS_IN_ORDER, ANSWERS, SAID, answers="original")
     assert [(row["row_id"], row["messages"][1]["content"]) for row in kept] == [("q3", "7")]
     assert {row["row_id"]: row["reason"] for row in dropped}["q2"] == "no original answer"
+
+
+def test_original_answers_may_come_from_elsewhere_and_are_found_by_the_questions_words(tmp_path):
+    store = Store(tmp_path)
+    turns = [{"role": "user", "content": "  **3**?"}, {"role": "assistant", "content": "Seven it is."}]
+    came = [{"row_id": "o", "source": "o", "origin": "f:1", "text": None, "messages": turns}]
+    refs = [
+        published(store, "q", QUESTIONS_IN_ORDER, QUESTIONS), published(store, "o", ANSWERS, OUTCOMES),
+        published(store, "v", sorted(SAID, key=lambda row: (row["row_id"], row["sample"])), VERDICTS),
+    ]  # fmt: skip
+    originals = published(store, "originals", came, RECORDS)
+    ref = keep_answers.fn("s", KeepConfig(answers="original"), *refs, store.root, originals)
+    [kept] = read_rows(store.folder(ref))
+    assert [turn["content"] for turn in kept["messages"]] == ["3?", "Seven it is."]
 
 
 def test_which_of_several_right_answers_is_kept_depends_on_the_seed_alone(tmp_path):
