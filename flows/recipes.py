@@ -34,7 +34,7 @@ QUESTION_SETS: dict[str, dict[RecordField, str]] = {
     "natural-reasoning": {"question": "question", "reference": "reference_answer"},
     "gsm8k": {"question": "question", "reference": "answer"},
     "math": {"question": "problem", "reference": "solution"},
-    "numinamath": {"question": "problem", "reference": "answer"},
+    "numinamath": {"question": "problem", "reference": "solution"},
 }
 
 
