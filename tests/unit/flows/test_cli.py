@@ -11,7 +11,8 @@ runner = CliRunner()
 
 def test_help_names_every_command_and_the_exit_codes():
     text = runner.invoke(cli.app, ["--help"]).stdout
-    assert all(command in text for command in ("run", "make", "plan", "show", "trace", "judge", "review", "doctor", "demo"))
+    commands = ("run", "make", "plan", "show", "trace", "judge", "review", "doctor", "demo")
+    assert all(command in text for command in commands)
     assert "Exit codes" in text
 
 
