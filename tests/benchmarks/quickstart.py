@@ -19,8 +19,8 @@ from tasks.mix.task import read_size
 ASSAY = Path(sys.executable).parent / "assay"
 TIMED = """
 import time
-from flows.cli import _prefect_defaults
-_prefect_defaults()
+from flows.cli import _engine_defaults
+_engine_defaults()
 from pathlib import Path
 from prefect import flow
 from flows.assess import assess
