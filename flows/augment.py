@@ -20,5 +20,5 @@ def augment(shop: Workshop, recipe: Augment) -> ArtifactRef:
     problems = read(shop.name, recipe.largest_overlap, sources, written, shop.store.root)
     questions = shop.questions(shop.clean(problems, recipe.dedup, recipe.decontaminate))
     answers = shop.answers(questions, recipe.prompt, recipe.solver)
-    verdicts = shop.verdicts(recipe.judge, answers, questions)
+    verdicts = shop.verdicts(recipe.judge, recipe.prompt.samples, answers, questions)
     return shop.kept(recipe.keep, questions, answers, verdicts)

@@ -13,11 +13,17 @@ from flows.progress import say
 from tasks.core.identity import Identity
 from tasks.core.store import Store
 
+#: This process, while it holds the device.
+_held: list[int] = []
+
 
 @contextmanager
 def device(store: Store, identities: Iterable[Identity]) -> Iterator[None]:
-    """Hold this machine's device: one anneal, evaluation or teacher at a time. What is all in the store needs none."""
-    if all(store.find(identity) is not None for identity in identities):
+    """Hold this machine's device: one anneal, evaluation or teacher at a time.
+
+    What is all in the store needs none; who holds it already holds it on.
+    """
+    if _held or all(store.find(identity) is not None for identity in identities):
         yield
         return
     lock = Path(tempfile.gettempdir()) / f"assay-device-{os.getuid()}.lock"
@@ -31,4 +37,8 @@ def device(store: Store, identities: Iterable[Identity]) -> Iterator[None]:
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
-        yield
+        _held.append(os.getpid())
+        try:
+            yield
+        finally:
+            _held.clear()

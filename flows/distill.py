@@ -15,6 +15,6 @@ def distill(shop: Workshop, recipe: Distill) -> ArtifactRef:
     records = shop.clean(shop.read(recipe.questions), recipe.dedup, recipe.decontaminate)
     questions = shop.questions(records)
     answers = shop.answers(questions, recipe.prompt, recipe.teacher)
-    verdicts = shop.verdicts(recipe.judge, answers, questions, recipe.reader)
+    verdicts = shop.verdicts(recipe.judge, recipe.prompt.samples, answers, questions, recipe.reader)
     originals = shop.read(recipe.originals) if recipe.originals else None
     return shop.kept(recipe.keep, questions, answers, verdicts, originals)

@@ -20,7 +20,7 @@ def failures(shop: Workshop, recipe: Failures) -> ArtifactRef:
     prove_unseen(shop, shop.questions(records), recipe.questions.name)
     questions = shop.questions(shop.clean(records, recipe.dedup, recipe.decontaminate))
     answers = shop.answers(questions, recipe.prompt, recipe.model)
-    verdicts = shop.verdicts(recipe.judge, answers, questions)
+    verdicts = shop.verdicts(recipe.judge, recipe.prompt.samples, answers, questions)
     return shop.failed(recipe.wrong, questions, verdicts)
 
 

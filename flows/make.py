@@ -21,6 +21,7 @@ from flows.augment import augment
 from flows.caching import cached
 from flows.datasets import check_dataset, records_identity
 from flows.declared import declared_in, parse
+from flows.device import device
 from flows.distill import distill
 from flows.failures import failures
 from flows.funnel import funnel
@@ -48,7 +49,7 @@ from tasks.ingest.config import Name
 from tasks.judge.config import STAGE_VERSION as JUDGE_VERSION
 from tasks.prompt.config import STAGE_VERSION as PROMPT_VERSION
 from tasks.retrieve.config import STAGE_VERSION as RETRIEVE_VERSION
-from tasks.retrieve.config import Bm25Config
+from tasks.retrieve.config import Bm25Config, DenseConfig
 
 STAGE = "recipe"
 #: Raised whenever a flow takes other steps for the same recipe.
@@ -111,10 +112,13 @@ def make(order: Order, runtime: Runtime = Runtime()) -> ArtifactRef:  # noqa: B0
         return found
     check_order(order)
     release_anneals()  # whoever trained before: the cores are the teacher's now
-    try:
-        records = _carry_out(Workshop(order.name, runtime, _items(order, runtime, store)), order.recipe)
-    finally:
-        release_teachers()
+    shop = Workshop(order.name, runtime, _items(order, runtime, store))
+    # Between two questions a teacher stays loaded, so the device is the recipe's until its last one.
+    with device(store, [identity] if _is_local(order.recipe) else []):
+        try:
+            records = _carry_out(shop, order.recipe)
+        finally:
+            release_teachers()
     return store.produce(identity, lambda draft: _take_over(store, records, draft))
 
 
@@ -143,6 +147,19 @@ def _carry_out(shop: Workshop, recipe: TaughtRecipe) -> ArtifactRef:
             return retrieve(shop, recipe)
         case Augment():
             return augment(shop, recipe)
+
+
+def _is_local(value: object) -> bool:
+    """Say whether a recipe runs a model on this machine, and not behind an endpoint alone."""
+    match value:
+        case Teacher():
+            return value.engine == "vllm"
+        case Retrieve(search=DenseConfig()):
+            return True
+        case BaseModel():
+            return any(_is_local(getattr(value, field)) for field in type(value).model_fields)
+        case _:
+            return False
 
 
 def _items(order: Order, runtime: Runtime, store: Store) -> ArtifactRef | None:

@@ -8,7 +8,9 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
+import httpx
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.exceptions import PrefectException
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
@@ -110,6 +112,7 @@ class GenerateProgress:
         self._artifact: UUID | None = None
         self._last = time.monotonic()
         self._final: GenerateState | None = None
+        self._started = False
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -125,7 +128,9 @@ class GenerateProgress:
 
     def __call__(self, state: GenerateState) -> None:
         if state.state == "starting":
-            say("generate", f"{self.name}  starting the teacher")
+            if not self._started:
+                say("generate", f"{self.name}  starting the teacher")
+            self._started = True
         elif state.state == "answering":
             self._final = state
             self._bar.update(self._task, completed=state.rows, total=state.total, description=_told(state))
@@ -136,12 +141,16 @@ class GenerateProgress:
                     say("generate", f"{self.name}  {_told(state)}")
 
     def _publish(self, state: GenerateState) -> None:
+        """Show it in the Prefect UI. A server that does not take it must not end a teacher's work of hours."""
         share = 100.0 * state.rows / max(1, state.total)
-        if self._artifact is None:
-            made = create_progress_artifact(share, key=_slug(f"generate-{self.name}"), description=_told(state))
-            self._artifact = made if isinstance(made, UUID) else None
-        else:
-            update_progress_artifact(self._artifact, share, description=_told(state))
+        try:
+            if self._artifact is None:
+                made = create_progress_artifact(share, key=_slug(f"generate-{self.name}"), description=_told(state))
+                self._artifact = made if isinstance(made, UUID) else None
+            else:
+                update_progress_artifact(self._artifact, share, description=_told(state))
+        except (PrefectException, httpx.HTTPError) as error:
+            say("generate", f"{self.name}  the Prefect UI does not show this: {type(error).__name__}")
 
 
 class JudgeProgress(Meter):

@@ -106,6 +106,8 @@ class Distill(Frozen):
     def _has_enough_samples(self) -> Distill:
         if self.judge.mode != "reference" and self.prompt.samples < self.judge.k:
             raise ValueError(f"prompt.samples: a majority of {self.judge.k} needs as many answers; give that or more")
+        if self.originals is not None and self.keep.answers == "teacher":
+            raise ValueError("originals: `keep.answers` is teacher, so they are not used; leave them out")
         return self
 
 
@@ -159,6 +161,13 @@ class Retrieve(Frozen):
     search: DenseConfig | Bm25Config = Field(default=DenseConfig(), discriminator="kind")
     dedup: DedupConfig = DedupConfig()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
+
+    @model_validator(mode="after")
+    def _names_each_pool_once(self) -> Retrieve:
+        names = [dataset.name for dataset in self.pool]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"pool: the name {twice[0]!r} is taken; each dataset needs its own")
+        return self
 
 
 class Augment(Frozen):

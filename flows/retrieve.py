@@ -8,6 +8,7 @@ from flows.recipes import Dataset, Failures, Retrieve
 from flows.workshop import Workshop
 from tasks.core.store import ArtifactRef
 from tasks.embed.task import embed
+from tasks.generate.task import release
 from tasks.retrieve.config import Bm25Config, DenseConfig
 from tasks.retrieve.task import bm25_identity, retrieve_bm25
 from tasks.retrieve.task import retrieve as retrieve_dense
@@ -32,6 +33,7 @@ def _search(shop: Workshop, recipe: Retrieve, queries: ArtifactRef, pool: dict[s
         search = cached(retrieve_bm25, shop.store, [bm25_identity(recipe.search, pool, queries)])
         return search(shop.name, recipe.search, pool, queries, root, runtime.retrieve)
     config: DenseConfig = recipe.search
+    release()  # the encoder takes the place of the teacher that found the queries
     vectors = {name: embed(name, recipe.embed, rows, root, runtime.embed) for name, rows in pool.items()}
     asked = embed(f"{shop.name}'s queries", recipe.embed, queries, root, runtime.embed)
     return retrieve_dense(shop.name, config, pool, vectors, queries, asked, root, runtime.retrieve)

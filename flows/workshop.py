@@ -89,11 +89,20 @@ class Workshop:
             return generate(self.name, model, requests, self.runtime.generate, self.store.root, report=progress)
 
     def verdicts(
-        self, config: JudgeConfig, answers: ArtifactRef, questions: ArtifactRef, reader: GenerateConfig | None = None
+        self,
+        config: JudgeConfig,
+        samples: int,
+        answers: ArtifactRef,
+        questions: ArtifactRef,
+        reader: GenerateConfig | None = None,
     ) -> ArtifactRef:
-        """Return which answers are right (VERDICTS); what rules leave open is for `reader` to say, if there is one."""
+        """Return which of `samples` answers a question are right (VERDICTS).
+
+        What rules leave open is for `reader` to say, if there is one.
+        """
         with JudgeProgress(self.name) as progress:
-            verdicts = judge_answers(self.name, config, answers, questions, self.store.root, report=progress)
+            where = (answers, questions, self.store.root)
+            verdicts = judge_answers(self.name, config, *where, samples=samples, report=progress)
         if reader is None:
             return verdicts
         requests = request_verdicts(self.name, verdicts, answers, questions, self.store.root)

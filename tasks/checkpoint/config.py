@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import Field, model_validator
 
 from tasks.core.identity import Frozen
@@ -27,8 +29,8 @@ class ModelConfig(Frozen):
     def _one_origin(self) -> ModelConfig:
         if (self.path is None) == (self.hub is None):
             raise ValueError("give either `path` or `hub`")
-        if self.hub and not self.revision:
-            raise ValueError("a hub id needs a `revision`: copy the commit from the model's page (Files and versions)")
+        if self.hub and not re.fullmatch(r"[0-9a-f]{40}", self.revision or ""):
+            raise ValueError("a hub id needs a `revision`: copy the commit, 40 digits, from the model's page (Files)")
         return self
 
 

@@ -77,6 +77,7 @@ def _write_ids(table: Path, draft: Draft) -> None:
                 named = {column: row[column] for column in ("row_id", "source", "origin")}
                 dropped.write({**named, "reason": "no text", "detail": "nothing was asked"})
     draft.num_rows, draft.num_dropped, draft.columns = kept.count, dropped.count, VECTORS
+    draft.provenance["dropped"] = {"no text": dropped.count}
 
 
 def _embed_chunks(texts: Iterable[str], config: EmbedConfig, encoder: Encoder, scratch: Path) -> list[bool]:

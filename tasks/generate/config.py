@@ -12,6 +12,7 @@ models under one name, `Teacher.revision` tells them apart.
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -65,8 +66,8 @@ class Teacher(Frozen):
         allowed = {"vllm": ("path", "hub"), "openai": ("endpoint_model",), "scripted": ("endpoint_model",)}[self.engine]
         if len(named) != 1 or named[0] not in allowed:
             raise ValueError(f"a teacher of engine {self.engine!r} is named by {' or '.join(allowed)}, and by one only")
-        if self.hub and not self.revision:
-            raise ValueError("a hub id needs a `revision`: copy the commit from the model's page (Files and versions)")
+        if self.hub and not re.fullmatch(r"[0-9a-f]{40}", self.revision or ""):
+            raise ValueError("a hub id needs a `revision`: copy the commit, 40 digits, from the model's page (Files)")
         if self.engine == "openai" and self.chat_template:
             raise ValueError("an endpoint has its own chat_template: set it where the model is served")
         return self

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tasks.core.errors import AssayError, InfrastructureError
+from tasks.core.errors import AssayError, EngineError, InfrastructureError
 from tasks.generate.config import GenerateConfig, GenerateRuntime
 from tasks.generate.engine import Answered, Attempt, Lost
 from tasks.generate.ray_cluster import open_cluster
@@ -84,8 +84,10 @@ class VllmPool:
         except ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, AssayError):
                 raise error.cause from error
+            if not seat.open:  # another one would not start either
+                raise _not_loaded(error) from error
             # Whatever else an engine raises, it is not to be trusted after it.
-            self._replace(seat, f"{type(error.cause).__name__}: {error.cause}")
+            self._replace(seat, f"{type(error.cause).__name__}: {error.cause}", seat.given.get(ref))
         except ray.exceptions.RayActorError as error:
             if not seat.open:
                 raise _not_started(error) from error
@@ -114,12 +116,22 @@ class VllmPool:
             return f"no answer within {self._runtime.deadline_seconds:g} s (deadline_seconds)"
         return None
 
-    def _replace(self, seat: Seat, reason: str) -> None:
-        """End an actor, hand back what it held, and put another in its place."""
+    def _replace(self, seat: Seat, reason: str, culprit: Attempt | None = None) -> None:
+        """End an actor, hand back what it held, and put another in its place.
+
+        Where it is not known which attempt it failed at, it was the first: the next was waiting.
+        """
         end_seat(seat)
-        # It had begun with the first only; the next was waiting.
-        self._events += [Lost(attempt, reason, begun=n == 0) for n, attempt in enumerate(seat.given.values())]
+        failed = culprit or next(iter(seat.given.values()), None)
+        self._events += [Lost(attempt, reason, begun=attempt is failed) for attempt in seat.given.values()]
         self._seats[self._seats.index(seat)] = new_seat(self._teacher, self._runtime)
+
+
+def _not_loaded(error: Exception) -> EngineError:
+    return EngineError(
+        f"an engine could not start: {str(error).splitlines()[-1]}",
+        remedy="see that every node has the same environment; `assay doctor` looks at this one",
+    )
 
 
 def _not_started(error: Exception) -> InfrastructureError:

@@ -50,13 +50,17 @@ class Agreement(NamedTuple):
 
 
 def judge_answers_of_a_row(
-    gold: Gold, answers: Sequence[Answer], config: JudgeConfig, compare: Compare
+    gold: Gold, answers: Sequence[Answer], config: JudgeConfig, compare: Compare, samples: int | None = None
 ) -> tuple[list[Judged], Agreement | None]:
-    """Return what is said of each answer to one question, and how far they agree (None in mode ``reference``)."""
+    """Return what is said of each answer to one question, and how far they agree (None in mode ``reference``).
+
+    `samples` is how many answers were asked for, where some may never have come.
+    """
+    asked = max(samples or 0, len(answers))
     if config.mode == "reference":
         return [_by_reference(gold, answer, compare) for answer in answers], None
-    agreement = agree(answers, config, compare)
-    judged = [_by_majority(agreement, answer, len(answers)) for answer in answers]
+    agreement = agree(answers, config, compare, asked)
+    judged = [_by_majority(agreement, answer, asked) for answer in answers]
     if config.mode == "both" and gold.kind != "none":
         judged = [
             _both(_by_reference(gold, answer, compare), of_majority)
@@ -65,8 +69,8 @@ def judge_answers_of_a_row(
     return judged, agreement
 
 
-def agree(answers: Sequence[Answer], config: JudgeConfig, compare: Compare) -> Agreement:
-    """Return the majority of a question's answers."""
+def agree(answers: Sequence[Answer], config: JudgeConfig, compare: Compare, asked: int) -> Agreement:
+    """Return the majority of a question's answers, of which `asked` were wanted."""
     classes = list[list[Answer]]()
     for answer in answers:
         if answer.found.answer is not None:
@@ -74,7 +78,7 @@ def agree(answers: Sequence[Answer], config: JudgeConfig, compare: Compare) -> A
     if sum(map(len, classes)) < config.k:
         return Agreement(None, frozenset(), 0.0, "too few answers")
     largest = max(classes, key=len)  # the first of several
-    share, members = len(largest) / len(answers), frozenset(answer.sample for answer in largest)
+    share, members = len(largest) / asked, frozenset(answer.sample for answer in largest)
     if config.tie == "drop" and sum(len(one) == len(largest) for one in classes) > 1:
         return Agreement(None, members, share, "tie")
     if share < config.threshold:

@@ -23,10 +23,11 @@ _THINKING_ENDS = "</think>"
 def failed(verdicts: Iterable[Mapping[str, Any]], wrong: int) -> Iterator[tuple[str, int]]:
     """Yield (row id, wrong answers) of the questions that got `wrong` or more wrong answers.
 
-    An answer that was cut, or that states none, is wrong; one that rules cannot compare is not.
+    An answer that was cut, or that states none, is wrong where there is a reference that it could have met; one that
+    rules cannot compare is not.
     """
     for row_id, group in groupby(verdicts, key=lambda row: str(row["row_id"])):
-        count = sum(row["verdict"] == "wrong" or row["answer"] is None for row in group)
+        count = sum(row["verdict"] == "wrong" or (row["answer"] is None and row["gold"] is not None) for row in group)
         if count >= wrong:
             yield row_id, count
 
@@ -35,18 +36,18 @@ def kept_records(
     questions: Iterable[Mapping[str, Any]],
     outcomes: Iterable[Mapping[str, Any]],
     verdicts: Iterable[Mapping[str, Any]],
-    originals: Iterable[Mapping[str, Any]],
+    originals: Iterable[Mapping[str, Any]] | None,
     config: KeepConfig,
     scratch: Path,
 ) -> Iterator[Row]:
     """Yield a record (RECORDS), or a drop (DROPS), for each question: its text and the answer that is kept.
 
     `outcomes` are in the order of `questions`, those of one question together, as `generate` publishes them.
-    `originals` are records with the answers that the questions came with, where their references are not these.
+    `originals` are records with the answers that the questions came with, None where those are the references.
     """
     with DiskMap(scratch / "kept.sqlite") as chosen, DiskMap(scratch / "originals.sqlite") as came_with:
         chosen.put(((row_id, 0), sample) for row_id, sample in keep_one(verdicts, config.seed))
-        came_with.put(_answers(originals))
+        came_with.put(_answers(originals or ()))
         answered = _Groups(outcomes)
         for question in questions:
             answers = answered.of(question["row_id"])
@@ -54,7 +55,7 @@ def kept_records(
                 yield _drop(question, "not answered", "see the drops of its requests")
             elif (sample := chosen.get(question["row_id"], 0)) is None:
                 yield _drop(question, "no answer held up", f"of {len(answers)}; see its verdicts")
-            elif (text := _text(question, answers[sample], config, came_with)) is None:
+            elif (text := _text(question, answers[sample], config, None if originals is None else came_with)) is None:
                 yield _drop(question, "no original answer", "it came without one")
             else:
                 yield _record(question, text)
@@ -97,10 +98,10 @@ def _answers(originals: Iterable[Mapping[str, Any]]) -> Iterator[tuple[tuple[str
 
 
 def _text(
-    question: Mapping[str, Any], outcome: Mapping[str, Any], config: KeepConfig, came_with: DiskMap
+    question: Mapping[str, Any], outcome: Mapping[str, Any], config: KeepConfig, came_with: DiskMap | None
 ) -> str | None:
     if config.answers == "original":
-        found = came_with.get(spelling(question["question"]), 0) or question["reference"]
+        found = came_with.get(spelling(question["question"]), 0) if came_with else question["reference"]
         return None if found is None else str(found)
     text = str(outcome["text"])
     return (text if config.reasoning == "kept" else text.rpartition(_THINKING_ENDS)[2]).strip()

@@ -57,10 +57,12 @@ class Progress(NamedTuple):
 Report = Callable[[Progress], None]
 
 
-def identity(config: JudgeConfig, outcomes: ArtifactRef, references: ArtifactRef) -> Identity:
-    """Return what verdicts are: the rule, the answers and the questions with their references."""
+def identity(
+    config: JudgeConfig, outcomes: ArtifactRef, references: ArtifactRef, samples: int | None = None
+) -> Identity:
+    """Return what verdicts are: the rule, the answers asked for, those that came, and the questions."""
     inputs = {"outcomes": outcomes.digest, "references": references.digest}
-    return Identity.of("judge", STAGE_VERSION, config, inputs)
+    return Identity.of("judge", STAGE_VERSION, {"rule": config, "samples": samples}, inputs)
 
 
 @task(name="judge", task_run_name="judge {name}", cache_policy=NO_CACHE)  # the store is the cache
@@ -71,6 +73,7 @@ def judge_answers(
     references: ArtifactRef,
     store_root: Path,
     *,
+    samples: int | None = None,
     workers: int = 2,
     report: Report | None = None,
 ) -> ArtifactRef:
@@ -79,6 +82,7 @@ def judge_answers(
     Args:
         outcomes: what a model answered (OUTCOMES).
         references: the questions (QUESTIONS), each with its reference or null.
+        samples: answers that each question was asked for; those that never came count against a majority.
         workers: processes that compare what spelling alone does not settle.
 
     Raises:
@@ -92,15 +96,22 @@ def judge_answers(
         with Join(draft.scratch / "join.sqlite") as join, Workers(workers, config.deadline) as engine:
             join.add_questions(read_rows(store.folder(references), QUESTIONS))
             join.add_answers(read_rows(store.folder(outcomes), _OF_OUTCOMES), needs_thinking=config.needs_thinking)
-            write_verdicts(name, join, config, Equivalence(engine).compare, draft, workers, report)
+            write_verdicts(name, join, config, Equivalence(engine).compare, draft, samples, workers, report)
         draft.sources = {"outcomes": outcomes.path, "references": references.path}
         draft.provenance["engines"] = {package: version(package) for package in ("math-verify", "sympy")}
 
-    return store.produce(identity(config, outcomes, references), build)
+    return store.produce(identity(config, outcomes, references, samples), build)
 
 
 def write_verdicts(
-    name: str, join: Join, config: JudgeConfig, compare: Compare, draft: Draft, workers: int, report: Report | None
+    name: str,
+    join: Join,
+    config: JudgeConfig,
+    compare: Compare,
+    draft: Draft,
+    samples: int | None,
+    workers: int,
+    report: Report | None,
 ) -> None:
     """Judge every answered question of `join` and write the verdicts and their summary into `draft`."""
     answered, unanswered, referenced = join.counts()
@@ -111,7 +122,9 @@ def write_verdicts(
         )
     tally, started = Tally(), monotonic()
     with RowWriter(draft.folder, VERDICTS) as writer:
-        for done, (row, judged, agreement) in enumerate(_judged(join.rows(), config, compare, workers), start=1):
+        for done, (row, judged, agreement) in enumerate(
+            _judged(join.rows(), config, compare, samples, workers), start=1
+        ):
             tally.add(row.gold.kind, row.source, [one.finding for one in judged], agreement)
             for one in judged:
                 writer.write(_verdict(row.row_id, one))
@@ -121,12 +134,14 @@ def write_verdicts(
 
 
 def _judged(
-    rows: Iterator[AnsweredRow], config: JudgeConfig, compare: Compare, workers: int
+    rows: Iterator[AnsweredRow], config: JudgeConfig, compare: Compare, samples: int | None, workers: int
 ) -> Iterator[tuple[AnsweredRow, list[Judged], Agreement | None]]:
     """Judge a window of questions at a time, in as many threads as there are workers; in order."""
     with ThreadPoolExecutor(workers) as threads:
         while window := list(islice(rows, _WINDOW)):
-            found = threads.map(lambda row: judge_answers_of_a_row(row.gold, row.answers, config, compare), window)
+            found = threads.map(
+                lambda row: judge_answers_of_a_row(row.gold, row.answers, config, compare, samples), window
+            )
             for row, (judged, agreement) in zip(window, found, strict=True):
                 yield row, judged, agreement
 
@@ -142,9 +157,10 @@ def _finish(draft: Draft, count: int, summary: Summary, name: str) -> None:
     draft.provenance |= {"source": name, "summary": summary.total.model_dump()}
 
 
-def requests_identity(verdicts: ArtifactRef) -> Identity:
-    """Return what the requests to a language model are: of which verdicts, in which words."""
-    return Identity.of("judge-requests", STAGE_VERSION, {"prompt": fingerprint(PROMPT)}, {"verdicts": verdicts.digest})
+def requests_identity(verdicts: ArtifactRef, outcomes: ArtifactRef, references: ArtifactRef) -> Identity:
+    """Return what the requests to a language model are: of which verdicts and texts, in which words."""
+    inputs = {"verdicts": verdicts.digest, "outcomes": outcomes.digest, "references": references.digest}
+    return Identity.of("judge-requests", STAGE_VERSION, {"prompt": fingerprint(PROMPT)}, inputs)
 
 
 @task(name="judge requests", task_run_name="judge requests {name}", cache_policy=NO_CACHE)
@@ -165,7 +181,7 @@ def request_verdicts(
             draft.num_rows, draft.columns = write_rows(draft.folder, requests, REQUESTS), REQUESTS
         draft.sources, draft.provenance = {"verdicts": verdicts.path}, {"source": name}
 
-    return store.produce(requests_identity(verdicts), build)
+    return store.produce(requests_identity(verdicts, outcomes, references), build)
 
 
 def settled_identity(verdicts: ArtifactRef, answers: ArtifactRef) -> Identity:
@@ -257,7 +273,7 @@ def keep_answers(
         asked = read_rows(store.folder(questions), QUESTIONS)
         answered = read_rows(store.folder(outcomes), OUTCOMES)
         judged = read_rows(store.folder(verdicts), VERDICTS)
-        came_with = read_rows(store.folder(originals), RECORDS) if originals else ()
+        came_with = read_rows(store.folder(originals), RECORDS) if originals else None
         _write_kept(name, kept_records(asked, answered, judged, came_with, config, draft.scratch), draft)
         draft.sources = {"outcomes": outcomes.path, "verdicts": verdicts.path, "questions": questions.path}
 

@@ -40,11 +40,13 @@ def as_questions(name: str, records: ArtifactRef, store_root: Path) -> ArtifactR
     store = Store(store_root)
 
     def build(draft: Draft) -> None:
+        reasons = Counter[str]()
         with RowWriter(draft.folder, QUESTIONS) as kept, RowWriter(draft.folder / "dropped", DROPS) as dropped:
             for record in read_rows(store.folder(records), RECORDS):
                 try:
                     kept.write(to_question(record))
                 except NoQuestion as problem:
+                    reasons[problem.reason] += 1
                     own = {key: record[key] for key in ("row_id", "source", "origin")}
                     dropped.write({**own, "reason": problem.reason, "detail": ""})
         if kept.count == 0:
@@ -54,6 +56,7 @@ def as_questions(name: str, records: ArtifactRef, store_root: Path) -> ArtifactR
             )
         draft.num_rows, draft.num_dropped, draft.columns = kept.count, dropped.count, QUESTIONS
         draft.sources = {"records": records.path}
+        draft.provenance = {"dropped": dict(reasons)}
 
     return store.produce(questions_identity(records), build)
 

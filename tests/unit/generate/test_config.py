@@ -47,10 +47,10 @@ def test_a_runtime_makes_sense():
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_fills_in_what_is_not_given(preset):
-    config = GenerateConfig(model={"preset": preset, "revision": "c0ffee"}, sampling={"top_p": 0.5})
+    config = GenerateConfig(model={"preset": preset, "revision": "c0ffee" * 6 + "beef"}, sampling={"top_p": 0.5})
     assert config.sampling.top_p == 0.5
     assert config.sampling.temperature == PRESETS[preset]["sampling"]["temperature"]
-    assert config.model.revision == "c0ffee"
+    assert config.model.revision == "c0ffee" * 6 + "beef"
     assert config == GenerateConfig.model_validate(config.model_dump())
 
 
@@ -59,7 +59,7 @@ def test_the_presets_name_gives_way_to_the_same_model_elsewhere():
     assert (here.model.path, here.model.hub, here.model.opening) == ("/models/qwq", None, "<think>\n")
     served = GenerateConfig(model={"preset": "qwq-32b", "engine": "openai", "endpoint_model": "qwq"})
     assert (served.sampling.top_k, served.sampling.min_p) == (40, 0.0)
-    scored = GenerateConfig(model={"preset": "qwen3-32b", "revision": "c"}, scoring={})
+    scored = GenerateConfig(model={"preset": "qwen3-32b", "revision": "c" * 40}, scoring={})
     assert scored.sampling is None
     with pytest.raises(StudyError, match="there is no 'gpt-9'"):
         GenerateConfig(model={"preset": "gpt-9"})
@@ -89,7 +89,7 @@ def test_a_local_teacher_is_checked_by_its_files(tmp_path):
 def test_a_teachers_digest_is_its_content_commit_or_name(tmp_path):
     write_model(tmp_path)
     assert len(teacher_digest(Teacher(path=str(tmp_path)))) == 64
-    assert teacher_digest(Teacher(hub="a/b", revision="c0ffee")) == "a/b@c0ffee"
+    assert teacher_digest(Teacher(hub="a/b", revision="c" * 40)) == "a/b@" + "c" * 40
     assert teacher_digest(Teacher(engine="openai", endpoint_model="m")) == "m@"
 
 

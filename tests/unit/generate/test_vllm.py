@@ -23,7 +23,7 @@ def test_an_engine_on_a_cpu_does_not_chunk_prefill():
 
 
 def test_weights_are_split_over_gpus_by_ray():
-    options = engine_options(Teacher(hub="a/b", revision="c"), GPUS)
+    options = engine_options(Teacher(hub="a/b", revision="c" * 40), GPUS)
     assert (options["tensor_parallel_size"], options["distributed_executor_backend"]) == (4, "ray")
     assert "enable_chunked_prefill" not in options and "max_model_len" not in options
 

@@ -80,8 +80,15 @@ def test_the_evidence_says_where_the_answer_was_and_how_many_agree():
 @given(st.lists(st.sampled_from(["1", "2", "3", None]), min_size=1, max_size=8), st.floats(0.51, 1))
 def test_a_majority_is_the_same_in_any_order_and_holds_its_threshold(texts, threshold):
     config = JudgeConfig(mode="self", threshold=threshold, k=1)
-    found = agree(answers(*texts), config, compare)
-    assert found.answer == agree(answers(*reversed(texts)), config, compare).answer
+    found = agree(answers(*texts), config, compare, len(texts))
+    assert found.answer == agree(answers(*reversed(texts)), config, compare, len(texts)).answer
     assert (found.answer is None) == bool(found.reason)
     if found.answer is not None:
         assert texts.count(found.answer) == len(found.members) >= threshold * len(texts)
+
+
+def test_answers_that_never_came_count_against_a_majority():
+    config = JudgeConfig(mode="self", threshold=0.75, k=2)
+    assert agree(answers("5", "5"), config, compare, 2).answer == "5"
+    found = agree(answers("5", "5"), config, compare, 4)
+    assert (found.answer, found.share, found.reason) == (None, 0.5, "no majority")

@@ -26,8 +26,9 @@ def outcome(number, sample, text="<think>\nHm.\n</think>\n\nIt is 7."):
     }  # fmt: skip
 
 
-def verdict(number, sample, said, answer="7"):
-    return dict.fromkeys(VERDICTS) | {"row_id": f"q{number}", "sample": sample, "answer": answer, "verdict": said}
+def verdict(number, sample, said, answer="7", gold="7"):
+    row = {"row_id": f"q{number}", "sample": sample, "answer": answer, "gold": gold, "verdict": said}
+    return dict.fromkeys(VERDICTS) | row
 
 
 def published(store, name, rows, columns):
@@ -86,6 +87,8 @@ def test_original_answers_may_come_from_elsewhere_and_are_found_by_the_questions
     ref = keep_answers.fn("s", KeepConfig(answers="original"), *refs, store.root, originals)
     [kept] = read_rows(store.folder(ref))
     assert [turn["content"] for turn in kept["messages"]] == ["3?", "Seven it is."]
+    reasons = {row["row_id"]: row["reason"] for row in read_rows(store.folder(ref) / "dropped")}
+    assert reasons["q2"] == "no original answer"  # and never its reference, among answers of another kind
 
 
 def test_which_of_several_right_answers_is_kept_depends_on_the_seed_alone(tmp_path):
@@ -110,6 +113,10 @@ def test_a_failure_is_many_wrong_answers(said, wrong):
     rows = [verdict(1, s, "undecided" if v == "cut" else v, None if v == "cut" else "7") for s, v in enumerate(said)]
     count = sum(v in ("wrong", "cut") for v in said)
     assert list(failed(rows, wrong)) == ([("q1", count)] if count >= wrong else [])
+
+
+def test_a_question_without_a_reference_is_no_failure():
+    assert list(failed([verdict(1, sample, "undecided", None, gold=None) for sample in range(4)], 1)) == []
 
 
 def test_failures_come_with_their_references(tmp_path):
