@@ -1,0 +1,109 @@
+"""The whole flow killed at random moments of all it does: `assay make`, from its start to its end."""
+
+import hashlib
+import json
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from kitchen import ASKED, Kitchen, distill
+from small_study import ROOT, write_jsonl
+from taught import questions
+
+from tasks.core.rows import read_rows
+
+pytestmark = pytest.mark.engine
+QUESTIONS, SAMPLES = 600, 4
+RECIPE = distill(questions=ASKED | {"file": "many.jsonl"}) | {
+    "prompt": {"form": "text", "template": "{question}\n", "samples": SAMPLES},
+    "judge": {"mode": "both", "k": SAMPLES, "threshold": 1.0},
+}
+
+
+@pytest.fixture(scope="module")
+def kitchen(tmp_path_factory, prefect_api):
+    kitchen = Kitchen(tmp_path_factory.mktemp("kills"), prefect_api)
+    write_jsonl(kitchen.folder / "many.jsonl", [{"question": q, "answer": a} for q, a in questions(QUESTIONS)])
+    return kitchen
+
+
+@pytest.fixture(scope="module")
+def whole(kitchen):
+    """The dataset of a run without faults: how long it took, and its answers and rows by content."""
+    started = time.monotonic()
+    store = kitchen.folder / "whole"
+    done = kitchen.make("killed", RECIPE, "--store", store)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return time.monotonic() - started, contents(store)
+
+
+def contents(store: Path) -> dict[str, str]:
+    """Return the SHA-256 of every published table, by stage and place in it; keys hold no machine and no time."""
+    tables = store.glob("[a-z]*/*/**/rows-*.parquet")
+    return {str(path.relative_to(store)): hashlib.sha256(path.read_bytes()).hexdigest() for path in tables}
+
+
+def kept(store: Path) -> dict[str, tuple[int, str]]:
+    """Return every committed shard and every published table, with its time of change and SHA-256."""
+    shards = {path.with_suffix(".parquet") for path in store.glob(".work/generate-*/shards/*.json")}
+    files = shards | set(store.glob("[a-z]*/*/**/rows-*.parquet"))
+    return {str(path): (path.stat().st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files}
+
+
+def check_kills(times: int, kitchen: Kitchen, whole: tuple[float, dict[str, str]], folder: Path) -> None:
+    """Kill flows at random moments of the time that a whole one takes; each goes on where the last one died.
+
+    What was done must stay as it was, and what comes out must be the same. Once it is out, the next begins anew.
+    """
+    chance, (seconds, expected) = random.Random(times), whole
+    killed, number, before = 0, 0, dict[str, tuple[int, str]]()
+    while killed < times:
+        store = folder / str(number)
+        if started_and_killed(kitchen, store, chance.uniform(0, seconds)):
+            killed += 1
+        else:
+            assert contents(store) == expected
+            number += 1
+        before = untouched(before, kept(store), store)
+    done = kitchen.make("killed", RECIPE, "--store", store)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert contents(store) == expected
+    rows = list(read_rows(Path(json.loads(done.stdout)["folder"]), ["row_id"]))
+    assert len({row["row_id"] for row in rows}) == len(rows) == QUESTIONS
+
+
+def started_and_killed(kitchen: Kitchen, store: Path, seconds: float) -> bool:
+    """Start the flow and SIGKILL it after so many seconds; return whether it was still at work then."""
+    command = [*map(str, kitchen.command("killed", RECIPE, "--store", store))]
+    quiet = subprocess.DEVNULL
+    flow = subprocess.Popen(command, cwd=ROOT, env=kitchen.environment, stdout=quiet, stderr=quiet)
+    try:
+        assert flow.wait(timeout=seconds) == 0
+        return False
+    except subprocess.TimeoutExpired:
+        flow.kill()
+        assert flow.wait() == -signal.SIGKILL
+        return True
+
+
+def untouched(
+    before: dict[str, tuple[int, str]], now: dict[str, tuple[int, str]], store: Path
+) -> dict[str, tuple[int, str]]:
+    """Check that nothing of this store was written again, and no published table is gone; return what is there."""
+    ours = {path: state for path, state in before.items() if path.startswith(f"{store}/")}
+    published = {path for path in ours if "/.work/" not in path}
+    assert published <= now.keys()
+    assert {path: now[path] for path in ours if path in now} == {path: ours[path] for path in ours if path in now}
+    return now
+
+
+def test_a_flow_killed_three_times_makes_the_same_dataset(kitchen, whole, tmp_path):
+    check_kills(3, kitchen, whole, tmp_path / "store")
+
+
+@pytest.mark.slow
+def test_a_flow_killed_twenty_times_makes_the_same_dataset(kitchen, whole, tmp_path):
+    check_kills(20, kitchen, whole, tmp_path / "store")
