@@ -2,9 +2,9 @@
 
 Carries out 20 studies of the quick start's model on real engines. Each has two candidates and three seeds of its own:
 ``reordered``, rows of the validated mix itself, in the mix's own shares of tokens and in another order, so that any
-call is false; and the quick start's ``distilled``, which is known to help. Prints every delta, the false calls and how
-often the known-good candidate was found. FOLDER holds the demo, its store and the studies; what is finished there is not
-done again, so a run that was cut off goes on.
+call is false; and the quick start's ``distilled``, which is known to help. Prints every delta, the false calls and
+how often the known-good candidate was found. FOLDER holds the demo, its store and the studies; what is finished there
+is not done again, so a run that was cut off goes on.
 """
 
 from __future__ import annotations
