@@ -31,7 +31,7 @@ def items(store: Store, benchmarks: list[dict], data: Path, profile: str = "base
     called = {
         "runtime": runtime,
         "store": store,
-        "engine": OpenCompass(runtime),
+        "engine": OpenCompass(runtime, store.work),
         "on_progress": lambda progress: None,
     }
     asked = [BenchmarkConfig(**benchmark) for benchmark in benchmarks]

@@ -57,9 +57,8 @@ def run(store: Path, folder: Path, benchmarks, where: EvaluateRuntime, digest: s
     ]
     config = EvaluateConfig(allow_unsandboxed_code=True, **how)
     opened = Store(store)
-    refs = evaluate(
-        jobs, config=config, runtime=where, store=opened, engine=OpenCompass(where), on_progress=lambda p: None
-    )
+    engine = OpenCompass(where, opened.work)
+    refs = evaluate(jobs, config=config, runtime=where, store=opened, engine=engine, on_progress=lambda p: None)
     found = {}
     for benchmark, ref in zip(benchmarks, refs, strict=True):
         found[benchmark["name"]] = (list(read_rows(opened.folder(ref))), opened.manifest(ref).provenance)
@@ -159,8 +158,9 @@ from tasks.evaluate.drain import evaluate
 from tasks.evaluate.opencompass import OpenCompass
 jobs = [EvaluateJob.model_validate_json(line) for line in Path({jobs!r}).read_text().splitlines()]
 runtime = EvaluateRuntime.model_validate_json({runtime!r})
-evaluate(jobs, config=EvaluateConfig(engine={engine!r}), runtime=runtime, store=Store(Path({store!r})),
-         engine=OpenCompass(runtime), on_progress=lambda p: print(p.done, flush=True))
+store = Store(Path({store!r}))
+evaluate(jobs, config=EvaluateConfig(engine={engine!r}), runtime=runtime, store=store,
+         engine=OpenCompass(runtime, store.work), on_progress=lambda p: print(p.done, flush=True))
 """
 
 
@@ -189,7 +189,8 @@ def test_after_a_kill_no_finished_benchmark_is_done_again_and_no_driver_is_left(
     first = {manifest.key: manifest.created for _, manifest in store.manifests()}
     assert len(first) == 2
     identities = [identity_of(job, config, where) for job in jobs]
-    evaluate(jobs, config=config, runtime=where, store=store, engine=OpenCompass(where), on_progress=lambda p: None)
+    engine = OpenCompass(where, store.work)
+    evaluate(jobs, config=config, runtime=where, store=store, engine=engine, on_progress=lambda p: None)
     after = {manifest.key: manifest.created for _, manifest in store.manifests()}
     assert set(after) == {identity.key for identity in identities}
     assert {key: after[key] for key in first} == first

@@ -57,8 +57,8 @@ class Evaluation:
 
     def call(self, function, engine: str, jobs: list[EvaluateJob]) -> list[ArtifactRef]:
         return function(
-            jobs, config=self.config(engine), runtime=RUNTIME, store=self.store, engine=OpenCompass(RUNTIME),
-            on_progress=lambda progress: None,
+            jobs, config=self.config(engine), runtime=RUNTIME, store=self.store,
+            engine=OpenCompass(RUNTIME, self.store.work), on_progress=lambda progress: None,
         )  # fmt: skip
 
     def scores(self, engine: str, jobs: list[EvaluateJob] | None = None) -> list[tuple[list[dict], dict]]:

@@ -41,16 +41,20 @@ def whole(kitchen):
 
 
 def contents(store: Path) -> dict[str, str]:
-    """Return the SHA-256 of every published table, by stage and place in it; keys hold no machine and no time."""
-    tables = store.glob("[a-z]*/*/**/rows-*.parquet")
-    return {str(path.relative_to(store)): hashlib.sha256(path.read_bytes()).hexdigest() for path in tables}
+    """Return the SHA-256 of every published table, by stage and place in it; logs alone know of time."""
+    tables = {str(path.relative_to(store)): path for path in store.glob("[a-z]*/*/**/rows-*.parquet")}
+    return {place: digest(path) for place, path in tables.items() if "/logs/" not in place}
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def kept(store: Path) -> dict[str, tuple[int, str]]:
     """Return every committed shard and every published table, with its time of change and SHA-256."""
     shards = {path.with_suffix(".parquet") for path in store.glob(".work/generate-*/shards/*.json")}
     files = shards | set(store.glob("[a-z]*/*/**/rows-*.parquet"))
-    return {str(path): (path.stat().st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest()) for path in files}
+    return {str(path): (path.stat().st_mtime_ns, digest(path)) for path in files}
 
 
 def check_kills(times: int, kitchen: Kitchen, whole: tuple[float, dict[str, str]], folder: Path) -> None:

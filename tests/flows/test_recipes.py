@@ -56,24 +56,44 @@ def test_a_row_is_traced_through_its_recipe(kitchen):
     assert "keep" in stages
 
 
-def test_failures_are_what_the_model_gets_wrong_and_their_like_is_found(kitchen):
-    """Of questions whose reference is another than what the teacher was taught, every one is a weakness."""
+@pytest.fixture
+def failures(kitchen):
+    """Questions whose reference, for pears, is another than what the teacher was taught: each of them a weakness."""
     wrong = [{"question": q, "answer": "#### 5" if "pears" in q else a} for q, a in questions(40, start=200)]
     write_jsonl(kitchen.folder / "train.jsonl", wrong)
-    failures = {
+    return {
         "kind": "failures", "questions": ASKED | {"name": "train", "file": "train.jsonl"}, "model": TEACHER,
         "prompt": TEXT | {"samples": 4}, "dedup": {"threshold": 1.0},
     }  # fmt: skip
-    _, rows = kitchen.made("failures", failures)
-    assert {q for q, _ in chats(rows)} == {row["question"] for row in wrong if "pears" in row["question"]}
+
+
+@pytest.fixture
+def retrieve(kitchen, failures):
+    """The rows of a pool that are most like the failures, by the words that they share."""
     pool = [{"question": q, "answer": a} for q, a in questions(60, start=400)]
     write_jsonl(kitchen.folder / "pool.jsonl", pool)
-    retrieve = {
+    return {
         "kind": "retrieve", "queries": failures, "pool": [{"name": "pool", "file": "pool.jsonl"}],
         "search": {"kind": "bm25", "select": {"k": 5}}, "dedup": {"threshold": 1.0},
     }  # fmt: skip
+
+
+def test_failures_are_what_the_model_gets_wrong_and_their_like_is_found(kitchen, failures, retrieve):
+    _, rows = kitchen.made("failures", failures)
+    train = [json.loads(line)["question"] for line in (kitchen.folder / "train.jsonl").read_text().splitlines()]
+    assert {q for q, _ in chats(rows)} == {question for question in train if "pears" in question}
     _, found = kitchen.made("retrieved", retrieve)
     assert found and all("pears" in q for q, _ in chats(found))
+
+
+def test_the_papers_chain_from_failures_by_vectors_to_new_problems(kitchen, retrieve):
+    """The teacher is the encoder too: the hidden states of a decoder, mean-pooled, are vectors like any other."""
+    dense = retrieve | {
+        "embed": {"path": "teacher", "max_tokens": 64}, "search": {"kind": "dense", "select": {"k": 5}},
+    }  # fmt: skip
+    shown, rows = kitchen.made("chain", augment(seeds=dense))
+    assert [step(shown, stage)["rows"] > 0 for stage in ("failures", "embed", "retrieve", "problems", "keep")]
+    assert rows and all(q.endswith("Code?") for q, _ in chats(rows))
 
 
 def test_a_benchmark_item_among_the_questions_stops_failures(kitchen):
@@ -88,14 +108,18 @@ def test_a_benchmark_item_among_the_questions_stops_failures(kitchen):
     assert "benchmark items" in done.stderr and "held-out" in done.stderr
 
 
-def test_new_problems_are_kept_where_two_solutions_agree(kitchen):
-    augment = {
+def augment(**changes):
+    recipe = {
         "kind": "augment", "seeds": ASKED, "largest_overlap": 0.9, "dedup": {"threshold": 1.0},
         "writer": TEACHER | {"sampling": {"temperature": 1.0, "max_output_tokens": 40}},
         "similar": {"form": "text", "template": "{question} Another:\n"}, "solver": TEACHER,
         "prompt": TEXT | {"samples": 2},
     }  # fmt: skip
-    shown, rows = kitchen.made("augmented", augment)
+    return recipe | changes
+
+
+def test_new_problems_are_kept_where_two_solutions_agree(kitchen):
+    shown, rows = kitchen.made("augmented", augment())
     assert len(rows) > 10
     assert {q for q, _ in kitchen.asked}.isdisjoint(q for q, _ in chats(rows))
     right = [answer == CODES["pears" if "pears" in asked else "apples"] for asked, answer in chats(rows)]
