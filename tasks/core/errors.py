@@ -7,11 +7,12 @@
     ├── DataError         3     an input file, row or column cannot be used
     ├── EngineError       4     an engine failed, and trying again will not help
     │   └── InfrastructureError   5   the machine failed (killed, lost, timed out): worth a retry
+    │       └── OutageError       5   ... and stays failed: only a person can tell when it is worth one
     ├── IntegrityError    6     a result is missing, stale, partial or does not belong here
     └── BudgetReached     7     the work stopped at a declared cap; what was done is kept
 
 An error says what is wrong, where, and what to do about it (``remedy``). Engines' own errors are mapped to these once,
-at the adapter, and chained. Only `InfrastructureError` is ever retried.
+at the adapter, and chained. Only `InfrastructureError` is ever retried, and an `OutageError` need not be.
 """
 
 from __future__ import annotations
@@ -61,6 +62,10 @@ class InfrastructureError(EngineError):
     """The machine, not the work, failed: a killed process, a lost node, a time-out. Worth a retry."""
 
     exit_code = 5
+
+
+class OutageError(InfrastructureError):
+    """The machine stays failed: a full disk, or what went on failing through a stage's own retries."""
 
 
 class IntegrityError(AssayError):

@@ -31,6 +31,7 @@ from typing import Any
 from pydantic import Field, ValidationError
 
 from tasks.core.digests import file_digest
+from tasks.core.disk import full_disk_named
 from tasks.core.errors import IntegrityError
 from tasks.core.identity import Frozen, Identity, fingerprint
 
@@ -148,10 +149,13 @@ class Store:
 
         Of two processes that ask at once, one builds; the other waits and reads what it published. Where `build`
         raises, nothing is published and only its scratch folder stays.
+
+        Raises:
+            OutageError: if the disk is full.
         """
         if (ref := self.find(identity)) is not None:
             return ref
-        with self.locked(_name(identity)):
+        with full_disk_named(self.root), self.locked(_name(identity)):
             if (ref := self.find(identity)) is not None:
                 return ref
             started = time.monotonic()
@@ -163,9 +167,14 @@ class Store:
             finally:
                 shutil.rmtree(draft.folder, ignore_errors=True)
 
+    @property
+    def work(self) -> Path:
+        """Where work in progress lies; what is under it is nobody's result."""
+        return self.root / ".work"
+
     def scratch(self, identity: Identity) -> Path:
         """Return the scratch folder of an artifact in the making, made if need be; it survives a kill."""
-        folder = self.root / ".work" / _name(identity)
+        folder = self.work / _name(identity)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 

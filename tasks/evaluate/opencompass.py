@@ -2,19 +2,24 @@
 
 A result counts only once its file is whole and is this task's own. A driver that dies by a signal, hangs or runs out
 of time is a fault of the machine (`InfrastructureError`); anything else that goes wrong in it is an `EngineError`. Both
-show the end of its log.
+show the end of its log and say where the whole of it is: in the folder that the drivers worked in, which a run that
+fails or is killed leaves, until the next evaluation in this store starts.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import socket
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Generic
 
+import psutil
 from pydantic import ValidationError
 
 from tasks.core.errors import EngineError, InfrastructureError, IntegrityError
@@ -25,14 +30,15 @@ from tasks.evaluate.engine import Progress, Result, Task
 #: What of the environment a driver gets: it may run what a model wrote, so no secrets.
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "TZ")
 _POLL = 1.0
+_WORK = "drivers"
 
 
 class OpenCompass:
     """The engine of a study's evaluations. Making one does no I/O."""
 
-    def __init__(self, runtime: EvaluateRuntime, *, command: Sequence[str] | None = None) -> None:
-        """`command` replaces the driver in tests."""
-        self.runtime = runtime
+    def __init__(self, runtime: EvaluateRuntime, work: Path, *, command: Sequence[str] | None = None) -> None:
+        """`work` is where folders to work in are made; `command` replaces the driver in tests."""
+        self.runtime, self.work = runtime, work
         self._command = command
 
     def run(
@@ -54,8 +60,8 @@ class OpenCompass:
             else:
                 on_done(task, left)
         if pending:
-            with tempfile.TemporaryDirectory(prefix="assay-evaluate-") as folder:
-                drivers = self._start(len(pending), Path(folder))
+            with work_folder(self.work) as folder:
+                drivers = self._start(len(pending), folder)
                 _Run(self.runtime, pending, len(tasks), result, on_done, on_progress).run(drivers)
 
     def _start(self, tasks: int, folder: Path) -> list[Driver]:
@@ -90,6 +96,22 @@ class OpenCompass:
                 "PYTHONUNBUFFERED": "1",  # what is printed before a crash is in the log
             }
         )
+
+
+@contextmanager
+def work_folder(work: Path) -> Iterator[Path]:
+    """Make a folder under `work` for this run: gone where it ends well, left with its logs where it does not.
+
+    What runs of this machine left that are over is removed first.
+    """
+    prefix = f"{_WORK}-{socket.gethostname()}-"
+    for left in work.glob(f"{prefix}*"):
+        if not psutil.pid_exists(int(left.name.split("-")[-2])):
+            shutil.rmtree(left, ignore_errors=True)
+    work.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir=work))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Run(Generic[Result]):

@@ -15,7 +15,7 @@ from tasks.core.errors import IntegrityError, StudyError
 from tasks.core.identity import Identity, folder_digest
 from tasks.core.rows import DROPS, OUTCOMES, REQUESTS, Columns, RowWriter, read_rows, shards, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
-from tasks.generate import budget
+from tasks.generate.budget import NOTHING, Budget, Spent, device_hours
 from tasks.generate.checks import check_teacher
 from tasks.generate.config import STAGE, STAGE_VERSION, GenerateConfig, GenerateRuntime, Teacher
 from tasks.generate.drive import drive
@@ -53,7 +53,7 @@ def identity(config: GenerateConfig, requests: ArtifactRef, model_digest: str) -
 
 def answer(
     name: str, config: GenerateConfig, requests: ArtifactRef, runtime: GenerateRuntime, store: Store, *,
-    report: Report, open_engine: OpenEngine | None = None,
+    report: Report, before: Spent = NOTHING, open_engine: OpenEngine | None = None,
 ) -> ArtifactRef:  # fmt: skip
     """Return the outcomes of `requests` (REQUESTS), asking only for what is not in the store yet.
 
@@ -62,6 +62,8 @@ def answer(
 
     Args:
         name: what people call these answers; it never enters the key.
+        runtime: what models run on; see `GenerateRuntime.of`.
+        before: what the same run spent on other answers; the caps of `runtime` are over all of them.
         open_engine: replaces the engine that `config` names, in tests.
 
     Raises:
@@ -70,21 +72,21 @@ def answer(
         BudgetReached: at a cap of `runtime`.
         EngineError, InfrastructureError: see `Engine.wait` and `drive`. Committed shards are kept.
     """
-    found = identity(config, requests, teacher_digest(config.model))
+    found, own = identity(config, requests, teacher_digest(config.model)), runtime.of(config.model)
     if (ref := store.find(found)) is not None:
         report(Progress("cached", ref.num_rows, ref.num_rows))
         return ref
 
     def build(draft: Draft) -> None:
         rows = _Rows(store.folder(requests))
-        ledger = Ledger(draft.scratch)
+        ledger, budget = Ledger(draft.scratch), Budget(config.model, own, before)
         opened = open_engine or _engine_of(config)
         drive(
-            name, cut(rows, config.shard_rows), shard_count(len(rows), config.shard_rows), len(rows), ledger, runtime,
-            lambda: opened(_checked(config, rows), runtime, draft.scratch), report,
+            name, cut(rows, config.shard_rows), shard_count(len(rows), config.shard_rows), len(rows), ledger, budget,
+            lambda: opened(_checked(config, rows), own, draft.scratch), report,
         )  # fmt: skip
         draft.sources = {"requests": requests.path, "teacher": config.model.name}
-        _publish(name, len(rows), runtime, ledger, draft)
+        _publish(name, len(rows), budget, ledger, draft)
 
     return store.produce(found, build)
 
@@ -122,7 +124,7 @@ def _engine_of(config: GenerateConfig) -> OpenEngine:
     raise StudyError("model.engine: `scripted` answers in unit tests only", remedy="take vllm or openai")
 
 
-def _publish(name: str, asked: int, runtime: GenerateRuntime, ledger: Ledger, draft: Draft) -> None:
+def _publish(name: str, asked: int, budget: Budget, ledger: Ledger, draft: Draft) -> None:
     reasons = Counter[str]()
     with RowWriter(draft.folder / "dropped", DROPS) as dropped:
 
@@ -139,7 +141,7 @@ def _publish(name: str, asked: int, runtime: GenerateRuntime, ledger: Ledger, dr
     if (came := draft.num_rows + draft.num_dropped) != asked:
         raise IntegrityError(f"{name}: {asked} requests, {came} answers", remedy="report this")
     write_rows(draft.folder / "logs" / "shards", map(_timing, ledger.committed), TIMINGS)
-    draft.provenance = {"name": name, "dropped": dict(reasons), **_provenance(ledger, runtime)}
+    draft.provenance = {"name": name, "dropped": dict(reasons), **_provenance(ledger, budget)}
 
 
 def _drop(name: str, row: Row) -> Row:
@@ -153,7 +155,7 @@ def _timing(shard: Committed) -> Row:
     return {"shard": shard.shard, **shard.meters, "requeues": shard.losses}
 
 
-def _provenance(ledger: Ledger, runtime: GenerateRuntime) -> dict[str, Any]:
+def _provenance(ledger: Ledger, budget: Budget) -> dict[str, Any]:
     meters: Meters = ledger.meters
     tokens = meters.output_tokens or meters.prompt_tokens
     engines: dict[str, set[str]] = {}
@@ -166,10 +168,10 @@ def _provenance(ledger: Ledger, runtime: GenerateRuntime) -> dict[str, Any]:
         "cut": meters.cut,
         "tokens_per_second_actor": round(tokens / meters.seconds, 1) if meters.seconds else 0.0,
         "seconds": round(meters.seconds, 3),
-        "device_hours": round(budget.device_hours(meters, runtime), 6),
-        "cost": round(budget.cost(meters, runtime), 6),
+        "device_hours": round(device_hours(meters, budget.teacher, budget.runtime), 6),
+        "cost": round(budget.cost(meters), 6),
         "requeues": sum(shard.losses for shard in ledger.committed),
         "shards": len(ledger.committed),
         "engines": {package: ", ".join(sorted(versions)) for package, versions in engines.items()},
-        "runtime": runtime.model_dump(mode="json"),
+        "runtime": budget.runtime.model_dump(mode="json"),
     }

@@ -1,36 +1,77 @@
-"""What answering cost, and whether a declared cap is reached."""
+"""What answering cost, and whether a declared cap is reached.
+
+Who answers decides what is paid for: an endpoint's tokens, at the prices of a million of them, or the devices of
+engines of one's own, by the hour.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tasks.core.errors import BudgetReached
-from tasks.generate.config import GenerateRuntime
+from tasks.generate.config import GenerateRuntime, Teacher
 from tasks.generate.engine import Meters
 
 _MILLION, _HOUR = 1e6, 3600.0
 
 
-def device_hours(meters: Meters, runtime: GenerateRuntime) -> float:
-    """Return the hours that devices (GPUs, or cores) answered; loading the model is not in it."""
-    return meters.seconds * runtime.devices_per_actor / _HOUR
+@dataclass(frozen=True)
+class Spent:
+    """Prompt and output tokens, and what they cost at the declared prices."""
+
+    tokens: int = 0
+    cost: float = 0.0
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(self.tokens + other.tokens, self.cost + other.cost)
 
 
-def cost(meters: Meters, runtime: GenerateRuntime) -> float:
-    """Return the cost at the declared prices."""
-    return (
-        meters.prompt_tokens * runtime.prompt_price / _MILLION
-        + meters.output_tokens * runtime.output_price / _MILLION
-        + device_hours(meters, runtime) * runtime.device_price
-    )
+#: What a run has spent that has asked nothing yet.
+NOTHING = Spent()
 
 
-def cap_reached(meters: Meters, runtime: GenerateRuntime) -> str | None:
-    """Return which cap is reached and by what, None where none is."""
+def device_hours(meters: Meters, teacher: Teacher, runtime: GenerateRuntime) -> float:
+    """Return the hours that devices (GPUs, or cores) answered; loading the model is not in it. An endpoint has none."""
+    return 0.0 if teacher.engine == "openai" else meters.seconds * runtime.devices_per_actor / _HOUR
+
+
+def spent(meters: Meters, teacher: Teacher, runtime: GenerateRuntime) -> Spent:
+    """Return what answering took of the caps."""
     tokens = meters.prompt_tokens + meters.output_tokens
-    if runtime.max_tokens is not None and tokens >= runtime.max_tokens:
-        return f"max_tokens: {tokens:,} of {runtime.max_tokens:,} tokens are spent"
-    if runtime.max_cost is not None and (spent := cost(meters, runtime)) >= runtime.max_cost:
-        return f"max_cost: {spent:,.2f} of {runtime.max_cost:,.2f} is spent"
-    return None
+    if teacher.engine == "openai":
+        price = meters.prompt_tokens * runtime.prompt_price + meters.output_tokens * runtime.output_price
+        return Spent(tokens, price / _MILLION)
+    return Spent(tokens, device_hours(meters, teacher, runtime) * runtime.device_price)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one set of answers may take.
+
+    Attributes:
+        teacher: who answers.
+        runtime: at which prices, and with which caps.
+        before: what the same run spent on other answers; the caps are over all of them.
+    """
+
+    teacher: Teacher
+    runtime: GenerateRuntime
+    before: Spent = NOTHING
+
+    def cost(self, meters: Meters) -> float:
+        """Return what these answers cost, those before left out."""
+        return spent(meters, self.teacher, self.runtime).cost
+
+    def cap_reached(self, meters: Meters) -> str | None:
+        """Return which cap is reached and by what, None where none is."""
+        runtime, all_spent = self.runtime, self.before + spent(meters, self.teacher, self.runtime)
+        if runtime.max_tokens is not None and all_spent.tokens >= runtime.max_tokens:
+            earlier = f", {self.before.tokens:,} of them on earlier steps" if self.before.tokens else ""
+            return f"max_tokens: {all_spent.tokens:,} of {runtime.max_tokens:,} tokens are spent{earlier}"
+        if runtime.max_cost is not None and all_spent.cost >= runtime.max_cost:
+            earlier = f", {self.before.cost:,.2f} of it on earlier steps" if self.before.cost else ""
+            return f"max_cost: {all_spent.cost:,.2f} of {runtime.max_cost:,.2f} is spent{earlier}"
+        return None
 
 
 def stopped(cap: str, name: str, meters: Meters, total: int) -> BudgetReached:

@@ -3,7 +3,8 @@
 ::
 
     GenerateConfig    what changes the answers: the teacher, how it samples or scores, the shards. Part of the key.
-    GenerateRuntime   what does not: actors, devices, deadlines, prices, an endpoint's address. Never part of a key.
+    ModelRuntime      what does not: actors, devices, deadlines, prices, an endpoint's address. Never part of a key.
+    GenerateRuntime   the same for all models, with what single ones have otherwise, and the caps over all of them.
 
 An endpoint's address is runtime, its model's name is identity: the same model behind another address answers the same
 questions, and paid answers must not be asked for again because a port has changed. Where two addresses serve different
@@ -13,7 +14,8 @@ models under one name, `Teacher.revision` tells them apart.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from pathlib import PurePath
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -136,36 +138,36 @@ class GenerateConfig(Frozen):
         return self
 
 
-class GenerateRuntime(Frozen):
-    """What it runs on. None of it enters a key.
+class ModelRuntime(Frozen):
+    """What one model runs on. None of it enters a key.
 
     Attributes:
         actors: engines side by side, one process each.
         cpus_per_actor: cores an actor takes from Ray; on a CPU it computes with as many threads.
         gpus_per_actor: GPUs an actor takes; 0 computes on the CPU.
         tensor_parallel: GPUs over which one engine's weights are split; more than one are reserved together.
-        ray_address: a running cluster to use; by default Ray is started on this machine.
         keep_warm: seconds that idle engines stay loaded for a next run that asks the same teacher.
         gpu_memory_utilization: the share of a GPU's memory that an engine takes.
         start_seconds: how long an engine may take to load its model.
-        deadline_seconds: how long a shard may take; an engine that takes longer is killed and replaced.
-        max_requeues: how often a shard is asked again after its engine died or hung, before its rows are asked one by
-            one; a row that is alone with the engine when it dies is set aside.
+        deadline_seconds: how long an engine may go without finishing an answer before it is killed and replaced. A
+            shard may take as long as it needs.
+        max_requeues: how often a shard is asked again after its engine died or hung, or its endpoint failed, before its
+            rows are asked one by one; a row that fails alone, while others are answered, is set aside.
         base_url: the endpoint's address.
         api_key_env: the environment variable that holds the endpoint's key.
         concurrency: requests that an endpoint is asked at once.
-        request_seconds: how long an endpoint may take over one request.
-        retries: how often one request is sent again after a 429, a 5xx, a time-out or an unreadable reply.
-        prompt_price, output_price: of a million tokens.
-        device_price: of one device (GPU, or core where there is none) for an hour.
-        max_tokens, max_cost: caps on prompt and output tokens, and on the cost at these prices; work stops there.
+        request_seconds: how long an endpoint may take over one request, with all that is repeated; by default 600, and
+            0.1 for each of `max_output_tokens`.
+        retries: how often one request is sent again after a 429, a 5xx, a lost connection or an unreadable reply. A
+            request that timed out is asked again with its shard.
+        prompt_price, output_price: of a million tokens of an endpoint.
+        device_price: of one device (GPU, or core where there is none) of an engine for an hour.
     """
 
     actors: Positive = 1
     cpus_per_actor: Annotated[float, Field(gt=0)] = 1.0
     gpus_per_actor: Annotated[float, Field(ge=0)] = 0.0
     tensor_parallel: Positive = 1
-    ray_address: str | None = None
     gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
     keep_warm: Annotated[float, Field(ge=0)] = 60.0
     start_seconds: Seconds = 1800.0
@@ -174,27 +176,72 @@ class GenerateRuntime(Frozen):
     base_url: str | None = None
     api_key_env: str | None = None
     concurrency: Positive = 32
-    request_seconds: Seconds = 600.0
+    request_seconds: Seconds | None = None
     retries: Annotated[int, Field(ge=0)] = 6
     prompt_price: Price = 0.0
     output_price: Price = 0.0
     device_price: Price = 0.0
-    max_tokens: Positive | None = None
-    max_cost: Annotated[float, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
-    def _splits_over_whole_gpus(self) -> GenerateRuntime:
+    def _splits_over_whole_gpus(self) -> Self:
         if self.tensor_parallel > 1 and self.gpus_per_actor != self.tensor_parallel:
             raise ValueError(f"tensor_parallel {self.tensor_parallel} needs gpus_per_actor {self.tensor_parallel}")
-        return self
-
-    @model_validator(mode="after")
-    def _can_know_its_cost(self) -> GenerateRuntime:
-        if self.max_cost is not None and not (self.prompt_price or self.output_price or self.device_price):
-            raise ValueError("max_cost needs a price: prompt_price, output_price or device_price")
         return self
 
     @property
     def devices_per_actor(self) -> float:
         """GPUs of one actor, or its cores where it has none."""
         return self.gpus_per_actor or self.cpus_per_actor
+
+
+class GenerateRuntime(ModelRuntime):
+    """What whatever asks a language model runs on. None of it enters a key.
+
+    Its own fields hold for every model; `models` says what single ones have otherwise.
+
+    Attributes:
+        models: by a model's path, hub id or endpoint name, or the last part of it: the fields that it has otherwise.
+        ray_address: a running cluster to use; by default Ray is started on this machine.
+        max_tokens, max_cost: caps on prompt and output tokens, and on the cost at these prices, of all that one
+            `assay make` or study asks; work stops there.
+    """
+
+    models: dict[str, ModelRuntime] = Field(default_factory=dict)
+    ray_address: str | None = None
+    max_tokens: Positive | None = None
+    max_cost: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_in_models(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or not isinstance(given.get("models"), dict):
+            return given
+        common = {name: value for name, value in given.items() if name in ModelRuntime.model_fields}
+        models = {name: _fields(own) for name, own in given["models"].items()}
+        merged = {name: common | own if isinstance(own, dict) else own for name, own in models.items()}
+        return {**given, "models": merged}
+
+    @model_validator(mode="after")
+    def _can_know_its_cost(self) -> Self:
+        all_models: tuple[ModelRuntime, ...] = (self, *self.models.values())
+        priced = any(one.prompt_price or one.output_price or one.device_price for one in all_models)
+        if self.max_cost is not None and not priced:
+            raise ValueError("max_cost needs a price: prompt_price, output_price or device_price")
+        return self
+
+    def of(self, teacher: Teacher) -> GenerateRuntime:
+        """Return what a model runs on: its own fields, where `models` has it by its name or the last part of it."""
+        own = self.models.get(teacher.name) or self.models.get(PurePath(teacher.name).name)
+        return self.model_copy(update={**(own.model_dump() if own else {}), "models": {}})
+
+    def told(self, teacher: Teacher) -> str:
+        """Say where a model answers, for people: a misspelt name in `models` is seen by it."""
+        if teacher.engine == "openai":
+            return f"{teacher.name} at {self.base_url}"
+        each = f"{self.gpus_per_actor:g} GPU" if self.gpus_per_actor else f"{self.cpus_per_actor:g} CPU"
+        return f"{teacher.name} on {self.actors} x {each}"
+
+
+def _fields(given: Any) -> Any:
+    """Return the fields of a model's own runtime that are given, as pydantic takes them."""
+    return given.model_dump(exclude_unset=True) if isinstance(given, ModelRuntime) else given

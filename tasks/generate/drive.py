@@ -1,8 +1,8 @@
 """Drives an engine over the shards that are not committed yet: the only place where a shard is committed.
 
-Every worker of the engine is kept fed; a shard whose engine died or hung goes back into the queue. After
-`max_requeues` of those its rows are asked one by one, so that only a row that kills the engine on its own is set aside,
-with its reason, and the others are answered. Nothing is kept in memory but the shards that are being answered.
+Every worker of the engine is kept fed; a shard whose engine died or hung, or whose endpoint failed, goes back into the
+queue. After `max_requeues` of those its rows are asked one by one, so that only a row that fails on its own is set
+aside, with its reason, and the others are answered. Nothing is kept in memory but the shards that are being answered.
 """
 
 from __future__ import annotations
@@ -12,45 +12,45 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from tasks.core.errors import InfrastructureError
-from tasks.generate import budget
-from tasks.generate.config import GenerateRuntime
+from tasks.core.errors import OutageError
+from tasks.generate.budget import Budget, stopped
 from tasks.generate.engine import ANSWERS, Answered, Attempt, Engine, Lost, Progress, Report
 from tasks.generate.ledger import Ledger, read_table, write_table
 from tasks.generate.outcomes import drop, meters_of
 from tasks.generate.shards import Shard
 
 _POLL_SECONDS = 0.5
-#: So many times over, all actors may die of all tries at a shard with no answer in between: more rows than that do not
-#: happen to be poisonous one after another.
+#: So many times over, all that is in hand at once may be lost at all its tries with no answer in between: more rows
+#: than that do not happen to be poisonous one after another.
 _PATIENCE = 4
 
 
 def drive(
-    name: str, shards: Iterator[Shard], count: int, total: int, ledger: Ledger, runtime: GenerateRuntime,
+    name: str, shards: Iterator[Shard], count: int, total: int, ledger: Ledger, budget: Budget,
     open_engine: Callable[[], Engine], report: Report,
 ) -> None:  # fmt: skip
     """Answer and commit every shard that `ledger` lacks.
 
     Args:
         count: how many shards there are; `total` requests in all of them.
+        budget: what the answers may take, and how often a shard is asked again.
         open_engine: makes the engine; it is opened only where there is something to ask.
 
     Raises:
-        BudgetReached: at a cap of `runtime`; what was handed out before is finished and committed.
-        InfrastructureError: where engines keep dying and nothing is answered.
+        BudgetReached: at a cap of `budget`; what was handed out before is finished and committed.
+        OutageError: where engines keep dying and nothing is answered.
         AssayError: what the engine raises, see `Engine.wait`.
     """
     todo = _Queue((shard for shard in shards if shard not in ledger), count - len(ledger.committed))
     if not todo.left:
         return
-    if cap := budget.cap_reached(ledger.meters, runtime):
-        raise budget.stopped(cap, name, ledger.meters, total)
+    if cap := budget.cap_reached(ledger.meters):
+        raise stopped(cap, name, ledger.meters, total)
     with open_engine() as engine:
-        driven = _Drive(todo, total, ledger, runtime, engine, report)
+        driven = _Drive(todo, total, ledger, budget, engine, report)
         driven.run()
     if driven.cap:
-        raise budget.stopped(driven.cap, name, driven.meters, total)
+        raise stopped(driven.cap, name, driven.meters, total)
 
 
 class _Queue:
@@ -66,24 +66,26 @@ class _Queue:
 
 @dataclass
 class _Split:
-    """A shard whose rows are asked one by one: how many there are, and the answers so far."""
+    """A shard whose rows are asked one by one: how many there are, how many were set aside, and the answers so far."""
 
     rows: int
     losses: int
+    aside: int = 0
     parts: list[Answered] = field(default_factory=list)
 
 
 class _Drive:
     def __init__(
-        self, todo: _Queue, total: int, ledger: Ledger, runtime: GenerateRuntime, engine: Engine, report: Report
+        self, todo: _Queue, total: int, ledger: Ledger, budget: Budget, engine: Engine, report: Report
     ) -> None:
         self.cap: str | None = None
         self.meters = self._before = ledger.meters
-        self._todo, self._total, self._ledger, self._runtime = todo, total, ledger, runtime
-        self._engine, self._report = engine, report
+        self._todo, self._total, self._ledger, self._budget = todo, total, ledger, budget
+        self._engine, self._report, self._max_requeues = engine, report, budget.runtime.max_requeues
         self._again: deque[Attempt] = deque()
         self._split: dict[int, _Split] = {}
-        self._waiting = self._deaths = 0
+        self._waiting = self._most_waiting = self._deaths = self._requeues = 0
+        self._trouble = ""
         self._started = time.monotonic()
         self._answering: float | None = None
 
@@ -103,11 +105,12 @@ class _Drive:
     def _feed(self) -> bool:
         """Fill the engine up, unless a cap is reached; say whether there is more to hand out."""
         while (left := len(self._again) + self._todo.left) and not self.cap:
-            self.cap = budget.cap_reached(self.meters, self._runtime)
+            self.cap = self._budget.cap_reached(self.meters)
             if self.cap or not self._engine.room(left):
                 break
             self._engine.give(self._next())
             self._waiting += 1
+            self._most_waiting = max(self._most_waiting, self._waiting)
             self._answering = self._answering or time.monotonic()
         return left > 0 and not self.cap
 
@@ -133,15 +136,17 @@ class _Drive:
         attempt = lost.attempt
         again = replace(attempt, losses=attempt.losses + lost.begun)
         self._deaths += lost.begun
-        if self._deaths > _PATIENCE * (self._runtime.max_requeues + 1) * self._runtime.actors:
-            raise InfrastructureError(
+        if self._deaths > _PATIENCE * (self._max_requeues + 1) * self._most_waiting:
+            raise OutageError(
                 f"engines died or hung {self._deaths} times in a row and answered nothing; the last: {lost.reason}",
                 remedy="see the log it names; committed shards are kept, and a next run goes on from there",
             )
-        if again.losses <= self._runtime.max_requeues or not lost.begun:
+        if lost.begun:
+            self._requeues, self._trouble = self._requeues + 1, lost.reason
+        if again.losses <= self._max_requeues or not lost.begun:
             self._again.append(self._ledger.renew(again))
         elif attempt.shard in self._split:
-            self._set_aside(again, lost.reason)
+            self._set_aside(again, lost)
         else:
             self._ask_one_by_one(again)
 
@@ -149,13 +154,25 @@ class _Drive:
         """Queue each row of a shard alone, with one chance."""
         rows = list(read_table(attempt.requests))
         self._split[attempt.shard] = _Split(len(rows), attempt.losses)
-        last = self._runtime.max_requeues
+        last = self._max_requeues
         self._again.extend(self._ledger.attempt(attempt.shard, [row], losses=last) for row in rows)
 
-    def _set_aside(self, attempt: Attempt, reason: str) -> None:
-        """Take a row that killed its engine as answered: with a drop."""
-        detail = f"set aside after {attempt.losses} tries, the last one alone: {reason}"
-        answers = [drop(row, "engine lost", detail) for row in read_table(attempt.requests)]
+    def _set_aside(self, attempt: Attempt, lost: Lost) -> None:
+        """Take a row that failed on its own as answered: with a drop.
+
+        Raises:
+            OutageError: where so did all rows of its shard, with no answer in between: it is not for the rows.
+        """
+        split = self._split[attempt.shard]
+        split.aside += 1
+        if 1 < split.rows == split.aside <= self._deaths and not lost.answers_others:
+            raise OutageError(
+                f"each of the {split.rows} rows of a shard failed alone, and nothing was answered meanwhile; the last: "
+                f"{lost.reason}",
+                remedy="see what it says; committed shards are kept, and a next run goes on from there",
+            )
+        detail = f"set aside after {attempt.losses} tries, the last one alone: {lost.reason}"
+        answers = [drop(row, lost.drop, detail) for row in read_table(attempt.requests)]
         self._take(Answered(attempt, write_table(attempt.answers, answers, ANSWERS), meters_of(answers, 0.0)))
 
     def _tell(self) -> None:
@@ -174,6 +191,9 @@ class _Drive:
                 seconds=round(now - self._started, 1),
                 seconds_left=round(busy * (self._total - rows) / new_rows, 1) if new_rows else None,
                 actors=self._engine.workers,
-                cost=round(budget.cost(meters, self._runtime), 4),
+                cost=round(self._budget.cost(meters), 4),
+                where=self._budget.runtime.told(self._budget.teacher),
+                requeues=self._requeues,
+                trouble=self._trouble,
             )
         )

@@ -68,11 +68,21 @@ class Answered:
 
 @dataclass(frozen=True)
 class Lost:
-    """An attempt whose engine died or hung, and how; `begun` is False where it had only been waiting its turn."""
+    """An attempt whose engine died or hung, or whose endpoint failed for the time being.
+
+    Attributes:
+        attempt: what was lost; what it may still write is not waited for.
+        reason: how, in words.
+        begun: False where it had only been waiting its turn.
+        drop: why its row is dropped, where it is a single one and was asked often enough.
+        answers_others: that it was seen since to answer something else, so that it is the row's own fault.
+    """
 
     attempt: Attempt
     reason: str
     begun: bool
+    drop: str = "engine lost"
+    answers_others: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,8 @@ class Progress:
         seconds: since the start of this run; `seconds_left` at its speed, None where it is not known.
         actors: engines at work.
         cost: at the declared prices, of earlier runs too.
+        where: which model answers, and on what.
+        requeues: shards, or rows on their own, that were asked again in this run; `trouble` says why the last one was.
     """
 
     state: Literal["starting", "answering", "cached"]
@@ -98,6 +110,9 @@ class Progress:
     seconds_left: float | None = None
     actors: int = 0
     cost: float = 0.0
+    where: str = ""
+    requeues: int = 0
+    trouble: str = ""
 
 
 Report = Callable[[Progress], None]
@@ -125,6 +140,7 @@ class Engine(AbstractContextManager["Engine"], Protocol):
 
         Raises:
             DataError, StudyError: where the requests or the teacher cannot be used as declared.
-            EngineError: where an engine cannot start.
+            EngineError: where an engine cannot start, or an endpoint refuses all that is asked.
             InfrastructureError: where none comes to be, or an endpoint cannot be reached.
+            OutageError: where an endpoint that did answer answers nothing any more, or the disk is full.
         """

@@ -23,6 +23,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from tasks.core.digests import file_digest
+from tasks.core.disk import full_disk_named
 from tasks.core.errors import IntegrityError
 from tasks.core.identity import Frozen
 from tasks.core.rows import Columns, arrow_schema
@@ -157,15 +158,19 @@ def _holds(table: Path, manifest: Committed) -> bool:
 
 
 def write_table(path: Path, rows: Iterable[Row], columns: Columns) -> str:
-    """Write rows as one Parquet file, synced to the disk; return its SHA-256."""
+    """Write rows as one Parquet file, synced to the disk; return its SHA-256.
+
+    Raises:
+        OutageError: if the disk is full. An engine that dies of that has nothing wrong with it or with its rows.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(
-        pa.Table.from_pylist(list(rows), schema=arrow_schema(columns)), path, compression="zstd", row_group_size=_BATCH
-    )
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
+    table = pa.Table.from_pylist(list(rows), schema=arrow_schema(columns))
+    with full_disk_named(path.parent):
+        pq.write_table(table, path, compression="zstd", row_group_size=_BATCH)
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
     return file_digest(path)
 
 

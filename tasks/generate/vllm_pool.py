@@ -1,8 +1,10 @@
 """vLLM engines in Ray actors: fed, watched, and replaced when they die or hang.
 
-Each actor holds two attempts, one that it computes and one that it prepares meanwhile. Ray carries file names and
-meters, never rows. An actor that dies, or computes longer than the deadline, is killed with all processes that carry
-its mark, and another takes its place; what it may still have written is not waited for.
+Each actor holds two attempts, one that it computes and one that it prepares meanwhile, or more that it streams. Ray
+carries file names and meters, never rows. While it computes, an actor is asked now and then how many requests it has
+finished: a shard may take as long as it needs while answers come. An actor that dies, or finishes none within the
+deadline, is killed with all processes that carry its mark, and another takes its place; what it may still have
+written is not waited for.
 """
 
 from __future__ import annotations
@@ -15,8 +17,11 @@ from tasks.core.errors import AssayError, EngineError, InfrastructureError
 from tasks.generate.config import GenerateConfig, GenerateRuntime
 from tasks.generate.engine import Answered, Attempt, Lost
 from tasks.generate.ray_cluster import open_cluster
-from tasks.generate.ray_seats import DEPTH, Seat, end_seat, new_seat, park_seats, take_seats
+from tasks.generate.ray_seats import DEPTH, STREAM_DEPTH, Seat, end_seat, new_seat, park_seats, take_seats
 from tasks.generate.reaper import reap_orphans
+from tasks.generate.vllm_stream import is_streamed
+
+_PULSE_SECONDS = 1.0
 
 
 class VllmPool:
@@ -24,6 +29,8 @@ class VllmPool:
 
     def __init__(self, config: GenerateConfig, runtime: GenerateRuntime, _scratch: Path) -> None:
         self._teacher, self._how, self._runtime = config.model, config.sampling or config.scoring, runtime
+        self._streamed = self._how is not None and is_streamed(self._how)
+        self._depth = STREAM_DEPTH if self._streamed else DEPTH
         self._seats: list[Seat] = []
         self._versions: dict[str, str] = {}
         self._events: list[Answered | Lost] = []
@@ -52,9 +59,9 @@ class VllmPool:
 
     def room(self, left: int) -> int:
         idle = sum(seat.open and not seat.given for seat in self._seats)
-        if left - idle < len(self._seats):
+        if not self._streamed and left - idle < len(self._seats):
             return idle  # the last ones go to whoever is free first
-        return sum(DEPTH - len(seat.given) for seat in self._seats if seat.open)
+        return sum(self._depth - len(seat.given) for seat in self._seats if seat.open)
 
     def give(self, attempt: Attempt) -> None:
         seat = min((seat for seat in self._seats if seat.open), key=lambda seat: len(seat.given))
@@ -65,7 +72,8 @@ class VllmPool:
     def wait(self, seconds: float) -> list[Answered | Lost]:
         import ray
 
-        refs = {ref: seat for seat in self._seats for ref in (seat.given if seat.open else [seat.opening])}
+        self._feel()
+        refs = {ref: seat for seat in self._seats for ref in seat.awaited}
         ready, _ = ray.wait(list(refs), num_returns=1, timeout=seconds) if refs else ([], [])
         for ref in ready:
             self._hear(refs[ref], ref)
@@ -74,6 +82,13 @@ class VllmPool:
                 self._replace(seat, late)
         events, self._events = self._events, []
         return events
+
+    def _feel(self) -> None:
+        """Ask actors at work how many requests they have finished."""
+        now = time.monotonic()
+        for seat in self._seats:
+            if seat.given and seat.pulse is None and now - seat.felt >= _PULSE_SECONDS:
+                seat.pulse, seat.felt = seat.actor.finished.remote(), now
 
     def _hear(self, seat: Seat, ref: Any) -> None:
         """Take in what an actor returned, or that it is dead."""
@@ -96,16 +111,21 @@ class VllmPool:
             self._take(seat, ref, said)
 
     def _take(self, seat: Seat, ref: Any, said: Any) -> None:
+        if ref == seat.pulse:
+            seat.pulse = None
+            if said == seat.finished:
+                return
+            seat.finished = said
         seat.since = time.monotonic()
         if ref == seat.opening:
             (seat.node, seat.versions), seat.open = said, True
             self._versions = seat.versions
-        else:
+        elif ref in seat.given:
             del seat.given[ref]
             self._events.append(said)
 
     def _late(self, seat: Seat) -> str | None:
-        """Say that an actor is past its deadline, if it is."""
+        """Say that an actor is past its deadline, if it is: to load its model, or to finish its next answer."""
         taken = time.monotonic() - seat.since
         if not seat.open and taken > self._runtime.start_seconds:
             raise InfrastructureError(
@@ -113,17 +133,20 @@ class VllmPool:
                 remedy="see that nothing else holds the cluster's cores or GPUs, or raise start_seconds",
             )
         if seat.given and taken > self._runtime.deadline_seconds:
-            return f"no answer within {self._runtime.deadline_seconds:g} s (deadline_seconds)"
+            return f"it finished no answer within {self._runtime.deadline_seconds:g} s (deadline_seconds)"
         return None
 
     def _replace(self, seat: Seat, reason: str, culprit: Attempt | None = None) -> None:
         """End an actor, hand back what it held, and put another in its place.
 
-        Where it is not known which attempt it failed at, it was the first: the next was waiting.
+        Where it is not known which attempt it failed at, it was the first: the next was waiting. Of those that it
+        streamed it may have been any.
         """
         end_seat(seat)
         failed = culprit or next(iter(seat.given.values()), None)
-        self._events += [Lost(attempt, reason, begun=attempt is failed) for attempt in seat.given.values()]
+        self._events += [
+            Lost(attempt, reason, begun=self._streamed or attempt is failed) for attempt in seat.given.values()
+        ]
         self._seats[self._seats.index(seat)] = new_seat(self._teacher, self._runtime)
 
 

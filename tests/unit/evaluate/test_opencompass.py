@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -29,7 +31,8 @@ def task(tmp_path, make):
 
 def drive(tasks, how: str, **runtime):
     done, progress = [], []
-    engine = OpenCompass(EvaluateRuntime(**runtime), command=[sys.executable, str(DRIVER), how])
+    work = Path(tasks[0].out).parent / ".work"
+    engine = OpenCompass(EvaluateRuntime(**runtime), work, command=[sys.executable, str(DRIVER), how])
     engine.run(tasks, RawResult, lambda task, raw: done.append((task.key, raw)), progress.append)
     return done, progress
 
@@ -97,7 +100,7 @@ def test_a_whole_result_that_a_killed_run_left_is_used_and_a_torn_or_foreign_one
 
 
 def test_without_its_environment_it_says_how_to_get_one(task, tmp_path):
-    engine = OpenCompass(EvaluateRuntime(python=str(tmp_path / "python")))
+    engine = OpenCompass(EvaluateRuntime(python=str(tmp_path / "python")), tmp_path / "work")
     with pytest.raises(EngineError, match="evaluation environment's Python") as caught:
         engine.run([task()], RawResult, lambda task, raw: None, lambda progress: None)
     assert "make" in caught.value.remedy
@@ -105,9 +108,29 @@ def test_without_its_environment_it_says_how_to_get_one(task, tmp_path):
 
 def test_a_driver_gets_no_secrets(monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "secret")
-    environment = OpenCompass(EvaluateRuntime())._environment()
+    environment = OpenCompass(EvaluateRuntime(), Path("work"))._environment()
     assert "HF_TOKEN" not in environment and environment["HF_HUB_OFFLINE"] == "1"
     assert environment["PATH"] == os.environ["PATH"]
+
+
+def test_the_log_that_an_error_names_is_there_until_a_later_run_and_a_run_that_ends_well_leaves_none(task, tmp_path):
+    work = tmp_path / ".work"
+    with pytest.raises(EngineError) as caught:
+        drive([task()], "breaks")
+    log = Path(re.search(r"--- end of (\S+) ---", caught.value.message)[1])
+    assert log.is_relative_to(work) and "something went on here" in log.read_text()
+    [kept] = work.iterdir()
+    drive([task()], "works")
+    assert list(work.iterdir()) == [kept]  # this very process is not over
+    over = subprocess.Popen(["true"])
+    over.wait()
+    pid = str(os.getpid())
+    kept.rename(kept.with_name(kept.name.replace(f"-{pid}-", f"-{over.pid}-")))
+    elsewhere = work / f"drivers-another-host-{over.pid}-x"
+    elsewhere.mkdir()
+    Path(task().out).unlink()
+    drive([task()], "works")
+    assert list(work.iterdir()) == [elsewhere]
 
 
 def test_a_free_driver_takes_the_model_it_holds_then_one_that_nobody_holds(task):

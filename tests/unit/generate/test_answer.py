@@ -1,12 +1,17 @@
 """The stage with a scripted engine: what is published, what a fault costs, what a cap stops, what a kill leaves."""
 
+from collections import deque
+
 import pytest
 from pydantic import ValidationError
 
-from tasks.core.errors import BudgetReached, InfrastructureError, StudyError
+from tasks.core.errors import BudgetReached, OutageError, StudyError
 from tasks.core.rows import read_rows
 from tasks.generate.answer import answer, identity
+from tasks.generate.budget import Spent
 from tasks.generate.config import STAGE_VERSION, GenerateConfig, GenerateRuntime
+from tasks.generate.engine import Lost
+from tasks.generate.shards import cut
 from tests.unit.generate.conftest import Scripted, prompts, publish
 
 RUNTIME = GenerateRuntime(max_requeues=2)
@@ -18,8 +23,8 @@ PINNED = (1, "f3dda09d6c4851b9e636e0c5fb3d0dcd17e9536f23cedd543c62f2e22a22c2f8")
 def quiet(_): ...
 
 
-def ask(store, config, requests, engine, runtime=RUNTIME, report=quiet):
-    return answer("script", config, requests, runtime, store, report=report, open_engine=engine)
+def ask(store, config, requests, engine, runtime=RUNTIME, report=quiet, **before):
+    return answer("script", config, requests, runtime, store, report=report, open_engine=engine, **before)
 
 
 def test_the_digest_is_pinned(store, config):
@@ -84,8 +89,40 @@ def test_only_the_row_that_kills_its_engine_is_set_aside(store, config):
 
 
 def test_engines_that_only_die_are_an_error_and_not_drops(store, config):
-    with pytest.raises(InfrastructureError, match="in a row and answered nothing; the last: killed by the script"):
+    with pytest.raises(OutageError, match=r"answered (nothing|meanwhile); the last: killed by the script"):
         ask(store, config, publish(store, prompts(200)), Scripted(faults=10_000))
+
+
+def test_an_engine_that_dies_of_every_row_at_the_end_costs_no_row(store, config):
+    """The last shard has few rows, fewer than the deaths that are an outage by themselves."""
+    requests = publish(store, prompts(18))
+    *_, last = cut(prompts(18), config.shard_rows)
+    with pytest.raises(OutageError, match="each of the 2 rows of a shard failed alone, and nothing was answered"):
+        ask(store, config, requests, Scripted(poison=[row["row_id"] for row in last.rows]))
+    ref = ask(store, config, requests, Scripted())
+    assert (ref.num_rows, store.manifest(ref).num_dropped) == (18, 0)
+
+
+def test_what_is_lost_at_once_is_no_row_of_losses(store, config):
+    """An endpoint holds many shards: when it is away for a while it loses all of them together, several times."""
+
+    class Away(Scripted):
+        def wait(self, seconds):
+            if self.faults:
+                self.faults -= 1
+                lost, self.given = list(self.given), deque()
+                return [Lost(attempt, "away", True) for attempt in lost]
+            return super().wait(seconds)
+
+    ref = ask(store, config, publish(store, prompts(120)), Away(faults=2, depth=30))
+    assert (ref.num_rows, store.manifest(ref).num_dropped) == (120, 0)
+
+
+def test_what_is_asked_again_and_why_is_told(store, config):
+    seen = []
+    ask(store, config, publish(store, prompts(30)), Scripted(faults=2), report=seen.append)
+    assert (seen[-1].requeues, seen[-1].trouble) == (2, "killed by the script")
+    assert (seen[0].requeues, seen[0].where) == (0, "script on 1 x 1 CPU")
 
 
 def test_a_cap_stops_cleanly_and_a_higher_one_goes_on(store, config, tmp_path):
@@ -105,10 +142,28 @@ def test_a_cap_stops_cleanly_and_a_higher_one_goes_on(store, config, tmp_path):
     assert ref.digest == whole.digest
 
 
-def test_a_cost_cap_counts_tokens_and_devices(store, config):
-    runtime = GenerateRuntime(prompt_price=1e6, device_price=7200.0, cpus_per_actor=0.5, max_cost=5.0)
-    with pytest.raises(BudgetReached, match=r"max_cost: [\d.,]+ of 5.00 is spent"):
+def test_a_cost_cap_counts_the_devices_of_ones_own_engines_and_no_tokens(store, config):
+    runtime = GenerateRuntime(prompt_price=1e6, device_price=7200.0, cpus_per_actor=0.5, max_cost=1.0)
+    with pytest.raises(BudgetReached, match=r"max_cost: 1.00 of 1.00 is spent; 12 of 20"):  # 0.5 s a shard
         ask(store, config, publish(store, prompts(20)), Scripted(), runtime)
+
+
+def test_a_cap_is_over_what_the_run_spent_before_too(store, config):
+    requests = publish(store, prompts(40))
+    runtime = GenerateRuntime(max_tokens=5000, device_price=1.0, max_cost=9.0)
+    for before, says in (
+        (Spent(tokens=5000), r"max_tokens: 5,000 of 5,000 tokens are spent, 5,000 of them on earlier steps; 0 of 40"),
+        (Spent(cost=9.5), r"max_cost: 9.50 of 9.00 is spent, 9.50 of it on earlier steps; 0 of 40"),
+    ):
+        engine = Scripted()
+        with pytest.raises(BudgetReached, match=says):
+            ask(store, config, requests, engine, runtime, before=before)
+        assert engine.opened == 0
+    with pytest.raises(BudgetReached, match="4,900 of them on earlier steps"):
+        ask(store, config, requests, Scripted(), runtime, before=Spent(tokens=4900))
+    ref = ask(store, config, requests, Scripted(), RUNTIME)
+    again = ask(store, config, requests, Scripted(), runtime, before=Spent(tokens=10**9))
+    assert ref == again  # what is there costs nothing
 
 
 def test_a_killed_run_goes_on_from_its_committed_shards(store, config):

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from tasks.core.errors import DataError, StudyError
 from tasks.generate.answer import teacher_digest
 from tasks.generate.checks import check_teacher
-from tasks.generate.config import GenerateConfig, GenerateRuntime, Teacher
+from tasks.generate.config import GenerateConfig, GenerateRuntime, ModelRuntime, Teacher
 from tasks.generate.presets import PRESETS
 from tasks.generate.ray_cluster import check_resources
 
@@ -43,6 +43,43 @@ def test_a_runtime_makes_sense():
         GenerateRuntime(tensor_parallel=4, gpus_per_actor=1)
     with pytest.raises(ValidationError, match="needs a price"):
         GenerateRuntime(max_cost=3.0)
+
+
+MANY = {
+    "concurrency": 8, "retries": 1, "max_cost": 50.0,
+    "models": {
+        "/models/QwQ-32B": {"gpus_per_actor": 8, "tensor_parallel": 8, "device_price": 2.0},
+        "judge-7b": {"base_url": "http://judge/v1", "concurrency": 64, "prompt_price": 0.1},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("given", [MANY, GenerateRuntime.model_validate(MANY).model_dump()])
+def test_each_model_runs_on_what_is_its_own_and_on_the_common_rest(given):
+    runtime = GenerateRuntime.model_validate(given)
+    big = runtime.of(Teacher(path="/models/QwQ-32B"))
+    assert (big.tensor_parallel, big.device_price, big.concurrency, big.retries) == (8, 2.0, 8, 1)
+    judge = runtime.of(Teacher(engine="openai", endpoint_model="judge-7b"))
+    assert (judge.base_url, judge.concurrency, judge.gpus_per_actor, judge.max_cost) == ("http://judge/v1", 64, 0, 50.0)
+    assert runtime.of(Teacher(path="/models/other")) == runtime.model_copy(update={"models": {}})
+    assert big.of(Teacher(path="/models/QwQ-32B")) == big
+    assert big.told(Teacher(path="/models/QwQ-32B")) == "/models/QwQ-32B on 1 x 8 GPU"
+    assert judge.told(Teacher(engine="openai", endpoint_model="judge-7b")) == "judge-7b at http://judge/v1"
+
+
+def test_a_model_is_known_by_its_whole_name_or_the_last_part_of_it():
+    runtime = GenerateRuntime.model_validate({"models": {"QwQ-32B": {"actors": 2}, "/a/QwQ-32B": {"actors": 3}}})
+    hub = Teacher(hub="Qwen/QwQ-32B", revision="c" * 40)
+    assert [runtime.of(one).actors for one in (hub, Teacher(path="/a/QwQ-32B"), Teacher(path="/b"))] == [2, 3, 1]
+
+
+def test_a_models_own_runtime_makes_sense_as_a_whole():
+    with pytest.raises(ValidationError, match="needs gpus_per_actor 4"):
+        GenerateRuntime.model_validate({"models": {"m": {"tensor_parallel": 4}}})
+    with pytest.raises(ValidationError, match="max_tokens"):
+        GenerateRuntime.model_validate({"models": {"m": {"max_tokens": 4}}})
+    own = GenerateRuntime(actors=3, models={"m": ModelRuntime(retries=1)}).of(Teacher(path="m"))
+    assert (own.actors, own.retries) == (3, 1)
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -10,24 +10,37 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tasks.core.errors import BudgetReached, EngineError, InfrastructureError, StudyError
+from tasks.core.errors import BudgetReached, EngineError, InfrastructureError, OutageError, StudyError
 from tasks.core.rows import read_rows
 from tasks.generate.answer import answer
-from tasks.generate.config import GenerateConfig, GenerateRuntime
-from tasks.generate.endpoint import Endpoint, message_text
+from tasks.generate.config import GenerateConfig, GenerateRuntime, Sampling
+from tasks.generate.endpoint import Endpoint, pause, request_seconds
+from tasks.generate.openai_client import message_text
 from tests.unit.generate.conftest import publish
 
 KEY = "sk-secret-of-the-test"
+#: What the client's own library says where it is stopped in the middle of connecting.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:coroutine .*try_connect:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:.*try_connect:pytest.PytestUnraisableExceptionWarning"),
+]
 
 
 class Server(ThreadingHTTPServer):
-    """Does with each request what its text says: ``429 twice``, ``500 always``, ``garbage``, ``cut``, ..."""
+    """Does with each request what its text says: ``429 twice``, ``500 always``, ``garbage``, ``cut``, ...
+
+    `away` says for how many requests, from which one on, it answers nothing but a code, a hang-up or nothing at all.
+    """
 
     daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.tries, self.bodies, self.lock, self.at_once, self.most = Counter(), [], threading.Lock(), 0, 0
+        self.away, self.requests, self.release = (range(0), 503), 0, threading.Event()
+
+    def handle_error(self, request, client_address):
+        """Say nothing of a client that has gone."""
 
     @property
     def url(self):
@@ -42,20 +55,36 @@ class Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.tries[text] += 1
             self.server.bodies.append(body)
+            self.server.requests += 1
+            number = self.server.requests
             self.server.at_once += 1
             self.server.most = max(self.server.most, self.server.at_once)
         time.sleep(0.01)
         try:
-            self.reply(text, body, chat, self.server.tries[text])
+            numbers, how = self.server.away
+            if number in numbers:
+                self.be_away(how)
+            else:
+                self.reply(text, body, chat, self.server.tries[text])
         finally:
             with self.server.lock:
                 self.server.at_once -= 1
+
+    def be_away(self, how):
+        if how == "silent":
+            self.server.release.wait(30)
+        if how in ("silent", "hangs up"):
+            self.close_connection = True
+            return self.connection.close()
+        self.send(how, {"error": {"message": "away"}})
 
     def reply(self, text, body, chat, tried):
         if self.headers["Authorization"] != f"Bearer {KEY}":
             return self.send(401, {"error": {"message": "who are you?"}})
         if body["model"] != "served":
             return self.send(404, {"error": {"message": "no such model"}})
+        if "hang" in text:
+            return self.be_away("silent")
         if "400" in text:
             return self.send(400, {"error": {"message": "context length exceeded"}})
         for code in (429, 500):
@@ -68,8 +97,8 @@ class Handler(BaseHTTPRequestHandler):
         if "no choices" in text:
             return self.send(200, {"id": "x", "choices": [], "usage": {}})
         made = {"index": 0, "finish_reason": "length" if "cut" in text else "stop"}
-        if "filtered" in text:
-            made["finish_reason"] = "content_filter"
+        if "filtered" in text or "abort" in text:
+            made["finish_reason"] = "content_filter" if "filtered" in text else "abort"
         made |= {"message": self.message(text)} if chat else {"text": text[::-1]}
         if chat and body.get("logprobs"):
             tops = [{"token": t, "logprob": v, "bytes": None} for t, v in (("a", -0.5), ("b", -1.5))]
@@ -96,10 +125,13 @@ class Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setenv("TEST_ENDPOINT_KEY", KEY)
-    monkeypatch.setattr("tasks.generate.endpoint._RETRY_SECONDS", 0.005)
+    monkeypatch.setattr("tasks.generate.openai_client._RETRY_SECONDS", 0.005)
+    monkeypatch.setattr("tasks.generate.endpoint._PAUSE_SECONDS", 0.005)
+    monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.005)
     with Server() as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield server
+        server.release.set()
         server.shutdown()
 
 
@@ -141,19 +173,100 @@ def test_every_request_is_answered_in_order(store, server):
 
 def test_what_fails_for_a_while_is_answered_and_what_fails_for_good_is_dropped(store, server):
     texts = ["fine", "429 twice", "500 twice", "garbage once", "cut", "500 always", "garbage always", "broken json",
-             "no choices", "400", "filtered", ""]  # fmt: skip
-    rows, drops = read(store, ask(store, server, texts, shard_rows=20))
+             "no choices", "400", "filtered", "", "abort"]  # fmt: skip
+    ref = ask(store, server, texts, shard_rows=20)
+    rows, drops = read(store, ref)
     assert [row["text"][::-1] for row in rows] == texts[:5]
     assert [row["finish"] for row in rows] == ["stop"] * 4 + ["length"]
     assert [(texts[int(drop["row_id"][1:])], drop["reason"]) for drop in drops] == [
         ("500 always", "endpoint error"), ("garbage always", "endpoint garbage"), ("broken json", "endpoint garbage"),
         ("no choices", "endpoint garbage"), ("400", "endpoint refused"), ("filtered", "endpoint refused"),
-        ("", "empty prompt"),
+        ("", "empty prompt"), ("abort", "endpoint error"),
     ]  # fmt: skip
-    assert server.tries["500 always"] == server.tries["garbage always"] == 4
+    # Four tries at once, with its shard three times over, and alone at last.
+    assert server.tries["500 always"] == server.tries["garbage always"] == 4 * 4
+    assert server.tries["abort"] == 4
     assert server.tries["429 twice"] == 3
-    assert server.tries["400"] == 1
+    assert [server.tries[text] for text in ("fine", "400", "filtered")] == [1, 1, 1]  # nothing is paid for twice
     assert "context length exceeded" in drops[4]["detail"]
+    assert "set aside after 3 tries, the last one alone" in drops[0]["detail"] and "not now" in drops[0]["detail"]
+    assert store.manifest(ref).provenance["prompt_tokens"] == sum(map(len, texts[:5]))
+
+
+@pytest.mark.parametrize("how", [429, 503, "hangs up"])
+def test_an_endpoint_that_is_away_for_a_while_costs_no_row(store, server, how):
+    """It is away for longer than the client repeats a request: all shards in hand are lost, and asked again."""
+    texts = [f"question {n}" for n in range(24)]
+    server.away = (range(10, 50), how)
+    rows, drops = read(store, ask(store, server, texts, shard_rows=4, concurrency=8, retries=1))
+    assert [row["text"] for row in rows] == [text[::-1] for text in texts]
+    assert drops == []
+
+
+@pytest.mark.parametrize("shard_rows", [2, 16])
+def test_an_endpoint_that_stays_away_is_an_outage_and_costs_no_row(store, server, shard_rows):
+    texts = [f"question {n}" for n in range(24)]
+    server.away = (range(10, 10**6), 503)
+    with pytest.raises(OutageError, match="not even a trivial request: endpoint error") as said:
+        ask(store, server, texts, shard_rows=shard_rows, concurrency=4, retries=1)
+    assert said.value.exit_code == 5
+    assert "Say yes." in server.tries
+    server.away = (range(0), 503)
+    rows, drops = read(store, ask(store, server, texts, shard_rows=shard_rows))
+    assert ([row["text"] for row in rows], drops) == ([text[::-1] for text in texts], [])
+
+
+def test_a_request_that_times_out_is_not_repeated_in_silence(store, server):
+    rows, drops = read(store, ask(store, server, ["fine", "hang", "well"], request_seconds=0.5, max_requeues=1))
+    assert [row["text"] for row in rows] == ["enif", "llew"]
+    assert [drop["reason"] for drop in drops] == ["endpoint timed out"]
+    assert server.tries["hang"] == 3  # twice with its shard and once alone
+    assert "no answer within 0 s (request_seconds)" in drops[0]["detail"]
+
+
+def test_an_endpoint_that_hangs_takes_its_time_over_a_few_requests_only(store, server):
+    server.away = (range(3, 10**6), "silent")
+    began = time.monotonic()
+    with pytest.raises(OutageError, match="endpoint timed out"):
+        ask(store, server, [f"question {n}" for n in range(60)], shard_rows=30, concurrency=2, request_seconds=0.2,
+            max_requeues=1)  # fmt: skip
+    assert time.monotonic() - began < 3  # and not sixty times as long
+    assert server.requests < 20
+
+
+def test_a_model_that_is_gone_in_the_middle_drops_nothing(store, server):
+    texts = [f"question {n}" for n in range(40)]
+    for code, says in ((404, "does not know 'served'"), (401, "refuses the key"), (402, "asks for payment")):
+        server.away = (range(server.requests + 10, 10**6), code)
+        with pytest.raises(EngineError, match=says):
+            ask(store, server, texts, concurrency=4)
+    server.away = (range(0), 0)
+    rows, drops = read(store, ask(store, server, texts))
+    assert (len(rows), drops) == (40, [])
+
+
+def test_a_full_disk_is_an_outage_and_not_a_silence(store, server, monkeypatch):
+    def full(*_):
+        raise OutageError("the disk is full", remedy="free space")
+
+    monkeypatch.setattr("tasks.generate.endpoint.write_table", full)
+    with pytest.raises(OutageError, match="the disk is full"):
+        ask(store, server, ["hello"])
+
+
+def test_a_time_out_is_long_enough_for_the_longest_answer():
+    assert request_seconds(GenerateRuntime(), Sampling(max_output_tokens=32_768)) == pytest.approx(3876.8)
+    assert request_seconds(GenerateRuntime(request_seconds=5), Sampling()) == 5
+
+
+def test_lost_requests_wait_longer_each_time():
+    assert [pause(losses) for losses in range(5)] == [0, 15, 60, 240, 240]
+
+
+def test_tokens_cost_and_the_machine_that_waits_for_them_does_not(store, server):
+    ref = ask(store, server, ["abcd", "ef"], prompt_price=1e6, output_price=1e6, device_price=1e9)
+    provenance = store.manifest(ref).provenance
+    assert (provenance["cost"], provenance["device_hours"]) == (6 + 2 * 3, 0)
 
 
 def test_prompts_go_to_completions_as_they_are(store, server):
@@ -206,9 +319,7 @@ def test_a_wrong_key_model_or_address_is_an_error_and_not_ten_thousand_drops(sto
         ask(store, None, ["hello"], base_url="http://127.0.0.1:9/v1", api_key_env=None, retries=0)
 
 
-def test_a_whole_shard_in_vain_is_an_error(store, server):
-    with pytest.raises(InfrastructureError, match="answered none of 8 requests"):
-        ask(store, server, [f"500 always {n}" for n in range(8)], shard_rows=8, retries=1)
+def test_a_whole_shard_refused_is_an_error(store, server):
     with pytest.raises(EngineError, match="context length exceeded"):
         ask(store, server, [f"400 {n}" for n in range(8)], shard_rows=8)
 

@@ -9,7 +9,8 @@ import pytest
 from tasks.core.errors import EngineError, StudyError
 from tasks.generate.config import GenerateConfig, GenerateRuntime, Sampling, Scoring, Teacher
 from tasks.generate.prompts import seed_of
-from tasks.generate.vllm_engine import Placement, columns, engine_options, not_loaded, request_options
+from tasks.generate.ray_seats import Seat
+from tasks.generate.vllm_engine import Placement, columns, engine_options, not_loaded, progress_bar, request_options
 from tasks.generate.vllm_pool import VllmPool
 
 ROW = {"row_id": "r", "sample": 1}
@@ -65,10 +66,72 @@ def test_what_vllm_says_of_a_model_is_said_with_a_remedy():
     ],
 )
 def test_an_actor_prepares_ahead_only_what_no_other_will_want(given, left, room):
-    config = GenerateConfig(model={"path": "m"}, sampling={})
+    config = GenerateConfig(model={"path": "m"}, sampling={"temperature": 0})
     pool = VllmPool(config, GenerateRuntime(actors=2), None)
     pool._seats = [SimpleNamespace(open=n is not None, given=dict.fromkeys(range(n or 0))) for n in given]
     assert pool.room(left) == room
+
+
+def test_what_is_streamed_is_handed_out_while_there_is_room():
+    pool = VllmPool(GenerateConfig(model={"path": "m"}, sampling={"temperature": 1}), GenerateRuntime(actors=2), None)
+    pool._seats = [SimpleNamespace(open=True, given=dict.fromkeys(range(n))) for n in (4, 1)]
+    assert pool.room(1) == pool.room(9) == 3
+
+
+def seat_of(pool, *, given):
+    seat = Seat(actor=None, kind="", mark="", group=None, opening="opening", since=0.0, open=True)
+    seat.given = dict.fromkeys(given, "attempt")
+    pool._seats = [seat]
+    return seat
+
+
+def test_a_shard_may_take_as_long_as_it_needs_while_answers_come(monkeypatch):
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr("tasks.generate.vllm_pool.time", SimpleNamespace(monotonic=lambda: clock.now))
+    pool = VllmPool(GenerateConfig(model={"path": "m"}, sampling={}), GenerateRuntime(deadline_seconds=60), None)
+    seat = seat_of(pool, given=["shard"])
+    seat.since = clock.now
+    for finished in range(1, 100):
+        clock.now += 50.0
+        seat.pulse = "pulse"
+        pool._take(seat, "pulse", finished)
+        assert pool._late(seat) is None
+    for _ in range(2):  # it still says how many, and they are no more
+        clock.now += 40.0
+        seat.pulse = "pulse"
+        pool._take(seat, "pulse", 99)
+    assert "it finished no answer within 60 s" in pool._late(seat)
+
+
+def test_an_actor_at_work_is_asked_how_it_does_once_at_a_time(monkeypatch):
+    asked = []
+    pool = VllmPool(GenerateConfig(model={"path": "m"}, sampling={}), GenerateRuntime(), None)
+    seat = seat_of(pool, given=["shard"])
+    seat.actor = SimpleNamespace(finished=SimpleNamespace(remote=lambda: asked.append(1) or "pulse"))
+    pool._feel()
+    pool._feel()
+    assert (len(asked), seat.awaited) == (1, ["shard", "pulse"])
+    pool._take(seat, "pulse", 3)
+    seat.given.clear()
+    seat.felt = 0.0
+    pool._feel()
+    assert (len(asked), seat.awaited) == (1, [])
+
+
+def test_the_bar_that_vllm_moves_counts_what_is_finished(capsys):
+    finished = []
+    bar = progress_bar(lambda: finished.append(1))(
+        total=3, desc="Processed prompts", dynamic_ncols=True, postfix="speed"
+    )
+    for _ in range(3):
+        assert bar.format_dict["elapsed"] >= 0
+        bar.postfix = "speed: 1"
+        bar.update(1)
+    assert bar.n == 3
+    bar.refresh()
+    bar.close()
+    assert len(finished) == 3
+    assert capsys.readouterr() == ("", "")
 
 
 def test_no_engine_is_imported_with_the_task():
