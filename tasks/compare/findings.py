@@ -13,25 +13,30 @@ reasoning and coding also count, item by item, in their domain, which is tested 
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from tasks.compare.config import BenchmarkFacts, CompareConfig, PooledDomain
-from tasks.compare.deltas import Estimate, Squares, common_noise, estimate, mean_squares
+from tasks.compare.deltas import Estimate, Squares, estimate, mean_squares
 from tasks.compare.pairing import Floats, Paired
+from tasks.compare.sequential import level
 from tasks.core.errors import StudyError
 from tasks.core.results import Delta, DomainDelta, Finding, Role
 
 #: Standard errors to a margin that a study where nothing changed keeps 80 % of the time.
 _TO_MARGIN = 2.6
 _LARGEST_OWN_MARGIN = 2.0
-#: Standard errors to the smallest effect that could have been seen.
-_TO_EFFECT = 3.0
+#: The chance with which the smallest effect that could have been seen is seen.
+_CHANCE = 0.8
+#: One-sided level of each side of the band of no effect: its interval has 90 %.
+_BAND_ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -58,17 +63,17 @@ def find(pairs: Sequence[Paired], benchmarks: Sequence[BenchmarkFacts], config: 
     """
     facts = {fact.name: fact for fact in benchmarks}
     primaries = _primaries(pairs, facts, config)
+    at_look = functools.partial(level, seeds=len(pairs[0].seeds), looks=config.looks)
     squares = {pair.benchmark: mean_squares(pair.correct, pair.cluster) for pair in pairs}
-    noise = common_noise(list(squares.values())) if len(pairs[0].arms) == 2 and len(pairs[0].seeds) > 1 else 0.0
-    estimates = {name: estimate(one, noise=noise, benchmarks=len(pairs)) for name, one in squares.items()}
-    domains = _domains(pairs, facts, primaries, noise, config)
-    up = holm([estimates[name].p_up for name in primaries], config.alpha)
-    down = holm([estimates[name].p_down for name in primaries], config.alpha)
+    estimates = {name: estimate(one) for name, one in squares.items()}
+    domains = _domains(pairs, facts, primaries, config, at_look)
+    up = holm([estimates[name].p_up for name in primaries], config.alpha, at_look)
+    down = holm([estimates[name].p_down for name in primaries], config.alpha, at_look)
     shown: dict[tuple[str, int], Finding] = {}
     if len(pairs[0].seeds) > 1:  # items of a single seed say nothing about the data
         shown |= {(primaries[b], k): "up" for b, k in np.argwhere(up)}
         shown |= {(primaries[b], k): "down" for b, k in np.argwhere(down)}
-        shown |= _guard_findings(squares, estimates, primaries, config)
+        shown |= _guard_findings(squares, estimates, primaries, config, at_look(config.alarm_alpha))
     return [
         Evidence(
             name=candidate,
@@ -77,19 +82,24 @@ def find(pairs: Sequence[Paired], benchmarks: Sequence[BenchmarkFacts], config: 
                 for pair in pairs
             ),
             domains=domains[k],
-            within_band=all(_within(estimates[name], k, config.band) for name in primaries),
+            within_band=all(_within(estimates[name], k, config.band, at_look(_BAND_ALPHA)) for name in primaries),
             noisy=tuple(pair.benchmark for pair in pairs if estimates[pair.benchmark].noisy[k]),
         )
         for k, candidate in enumerate(pairs[0].arms[1:])
     ]
 
 
-def holm(p_values: Sequence[Floats], alpha: float) -> NDArray[np.bool_]:
-    """Return which hypotheses Holm's step-down rejects at family-wise level `alpha`, in the shape they came in."""
+def holm(p_values: Sequence[Floats], alpha: float, at_look: Callable[[float], float] = float) -> NDArray[np.bool_]:
+    """Return which hypotheses Holm's step-down rejects at family-wise level `alpha`, in the shape they came in.
+
+    Args:
+        at_look: what this look may use of a step's level, where the study is looked at more than once.
+    """
     table = np.asarray(p_values)
     flat = table.ravel()
     order = np.argsort(flat, kind="stable")
-    passed = np.logical_and.accumulate(flat[order] <= alpha / np.arange(len(flat), 0, -1))
+    steps = np.asarray([at_look(alpha / left) for left in range(len(flat), 0, -1)])
+    passed = np.logical_and.accumulate(flat[order] <= steps)
     rejected = np.zeros(len(flat), dtype=np.bool_)
     rejected[order] = passed
     return rejected.reshape(table.shape)
@@ -97,7 +107,8 @@ def holm(p_values: Sequence[Floats], alpha: float) -> NDArray[np.bool_]:
 
 def guard_margin(n_items: int, n_seeds: int, config: CompareConfig) -> float | None:
     """Return a guard's own margin in points, fixed by the plan; None where it is too small a benchmark to have one."""
-    planned = math.sqrt(config.planned_item_sd**2 / n_items + config.planned_training_noise**2 / n_seeds)
+    seeds = config.planned_seeds(n_seeds)
+    planned = math.sqrt(config.planned_item_sd**2 / n_items + config.planned_training_noise**2 / seeds)
     reach = _TO_MARGIN * planned
     return max(1.0, math.ceil(2 * reach) / 2) if reach <= _LARGEST_OWN_MARGIN else None
 
@@ -153,17 +164,33 @@ def _delta(
         control=round(float(score[0]), 6),
         candidate=round(float(score[k + 1]), 6),
         margin=margin,
-        smallest_effect=_points(_TO_EFFECT * estimated.standard_error[k]),
+        smallest_effect=_points(_smallest_effect(estimated, k, squares.n_seeds, len(primaries), role, config)),
         truncated_control=_points(pair.truncated[0]),
         truncated_candidate=_points(pair.truncated[k + 1]),
         bits_per_byte_control=_known(pair.bits_per_byte[0]),
         bits_per_byte_candidate=_known(pair.bits_per_byte[k + 1]),
         finding=shown.get((pair.benchmark, k)),
+        item_sd=_points(math.sqrt(squares.items[k] / squares.n_seeds)),
+        training_noise=_points(math.sqrt(max(0.0, (squares.pool[0] - squares.errors[k]) / squares.n_items))),
     )
 
 
+def _smallest_effect(
+    estimated: Estimate, k: int, n_seeds: int, primaries: int, role: Role, config: CompareConfig
+) -> float:
+    """Return what would have been found with a chance of 80 %: a primary at Holm's first step, others as an alarm."""
+    tests = primaries * len(estimated.mean)
+    alpha = level(config.alpha / tests, n_seeds, config.looks) if role == "primary" else config.alarm_alpha
+    reach = estimated.half_width(alpha)[k] + special.ndtri(_CHANCE) * estimated.standard_error[k]
+    return min(1.0, float(reach))
+
+
 def _guard_findings(
-    squares: Mapping[str, Squares], estimates: Mapping[str, Estimate], primaries: Sequence[str], config: CompareConfig
+    squares: Mapping[str, Squares],
+    estimates: Mapping[str, Estimate],
+    primaries: Sequence[str],
+    config: CompareConfig,
+    margin_alpha: float,
 ) -> dict[tuple[str, int], Finding]:
     found: dict[tuple[str, int], Finding] = {}
     for name in squares.keys() - set(primaries):
@@ -171,7 +198,7 @@ def _guard_findings(
         for k in range(len(squares[name].mean)):
             if margin is None and estimates[name].p_down[k] < config.alarm_alpha:
                 found[name, k] = "alarm"
-            elif margin is not None and not _above(estimates[name], k, -margin, config):
+            elif margin is not None and not _above(estimates[name], k, -margin, margin_alpha):
                 found[name, k] = "not within margin"
     return found
 
@@ -180,19 +207,20 @@ def _domains(
     pairs: Sequence[Paired],
     facts: Mapping[str, BenchmarkFacts],
     primaries: Sequence[str],
-    noise: float,
     config: CompareConfig,
+    at_look: Callable[[float], float],
 ) -> list[tuple[DomainDelta, ...]]:
     """Return, for each candidate, its pooled domains: all guards of a domain as one set of items."""
     pooled: list[tuple[PooledDomain, list[Paired], Estimate]] = []
     for domain in get_args(PooledDomain):
         guards = [p for p in pairs if facts[p.benchmark].domain == domain and p.benchmark not in primaries]
         if guards:
-            pooled.append((domain, guards, estimate(_together(guards), noise=noise, benchmarks=len(pairs))))
-    down = holm([one.p_down for _, _, one in pooled], config.alpha)
+            pooled.append((domain, guards, estimate(_together(guards))))
+    down = holm([one.p_down for _, _, one in pooled], config.alpha, at_look)
+    margin_alpha = at_look(config.alarm_alpha)
     return [
         tuple(
-            _domain_delta(domain, guards, estimated, k, bool(down[d, k]), config)
+            _domain_delta(domain, guards, estimated, k, bool(down[d, k]), config, margin_alpha)
             for d, (domain, guards, estimated) in enumerate(pooled)
         )
         for k in range(len(pairs[0].arms) - 1)
@@ -206,10 +234,16 @@ def _together(guards: Sequence[Paired]) -> Squares:
 
 
 def _domain_delta(
-    domain: PooledDomain, guards: Sequence[Paired], estimated: Estimate, k: int, down: bool, config: CompareConfig
+    domain: PooledDomain,
+    guards: Sequence[Paired],
+    estimated: Estimate,
+    k: int,
+    down: bool,
+    config: CompareConfig,
+    margin_alpha: float,
 ) -> DomainDelta:
     n_seeds = len(guards[0].seeds)
-    margin = config.domain_margin(domain, n_seeds)
+    margin = config.domain_margin(domain, config.planned_seeds(n_seeds))
     low, high = estimated.interval(config.confidence)
     return DomainDelta(
         domain=domain,
@@ -217,20 +251,20 @@ def _domain_delta(
         low=_points(low[k]),
         high=_points(high[k]),
         margin=margin,
-        within_margin=n_seeds > 1 and _above(estimated, k, -margin, config),
+        within_margin=n_seeds > 1 and _above(estimated, k, -margin, margin_alpha),
         shown_down=n_seeds > 1 and down,
         n_items=sum(one.correct.shape[2] for one in guards),
         benchmarks=tuple(one.benchmark for one in guards),
     )
 
 
-def _above(estimated: Estimate, k: int, bound: float, config: CompareConfig) -> bool:
-    """Whether a difference is shown, one-sided, to lie above `bound` points."""
-    return bool(100 * estimated.interval(1 - 2 * config.alarm_alpha)[0][k] > bound)
+def _above(estimated: Estimate, k: int, bound: float, alpha: float) -> bool:
+    """Whether a difference is shown, one-sided at level `alpha`, to lie above `bound` points."""
+    return bool(100 * estimated.interval(1 - 2 * alpha)[0][k] > bound)
 
 
-def _within(estimated: Estimate, k: int, band: float) -> bool:
-    low, high = estimated.interval(0.90)
+def _within(estimated: Estimate, k: int, band: float, alpha: float) -> bool:
+    low, high = estimated.interval(1 - 2 * alpha)
     return bool(-band < 100 * low[k] and 100 * high[k] < band)
 
 

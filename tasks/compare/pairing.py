@@ -7,7 +7,7 @@ matched is refused, because a delta over different questions says nothing about 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,7 @@ class Paired:
         cluster: shape (items,), a number from 0 for each cluster.
         truncated: shape (arms,), the share of answers cut at the output limit, 0 to 1.
         bits_per_byte: shape (arms,), of the gold answers, mean over seeds; NaN where there are none.
+        items: shape (items,), their names in order; empty where nobody asks for them.
     """
 
     benchmark: str
@@ -56,6 +57,12 @@ class Paired:
     cluster: NDArray[np.int64]
     truncated: Floats
     bits_per_byte: Floats
+    items: NDArray[np.object_] = field(default_factory=lambda: np.empty(0, dtype=object))
+
+    def only(self, chosen: NDArray[np.bool_]) -> Paired:
+        """Return the same over some items alone; truncation and bits per byte stay those of all."""
+        _, cluster = np.unique(self.cluster[chosen], return_inverse=True)
+        return replace(self, correct=self.correct[:, :, chosen], cluster=cluster, items=self.items[chosen])
 
 
 def pair(tables: Mapping[Key, Scores], control: str) -> list[Paired]:
@@ -81,10 +88,18 @@ def pair(tables: Mapping[Key, Scores], control: str) -> list[Paired]:
 
 def _paired(tables: Mapping[Key, Scores], benchmark: str, arms: tuple[str, ...], seeds: tuple[int, ...]) -> Paired:
     keys = [(arm, seed, benchmark) for arm in arms for seed in seeds]
-    orders = [_order(key, tables[key]) for key in keys]
-    measure = _lined_up(tables[keys[0]], orders[0])
-    for key, order in zip(keys[1:], orders[1:], strict=True):
-        _check_same_items(key, _lined_up(tables[key], order), keys[0], measure)
+    first = tables[keys[0]]
+    for key in keys:
+        _check_table(key, tables[key])
+    own = _order(keys[0], first)
+    measure = _lined_up(first, own)
+    # Most tables list the items as the control's does, and what is equal as it stands need not be lined up.
+    orders = [
+        own if _lists_alike(tables[key], first) else _order_like(key, tables[key], measure["item"]) for key in keys
+    ]
+    for key, order in zip(keys, orders, strict=True):
+        if order is not own:
+            _check_same_items(key, _lined_up(tables[key], order), keys[0], measure)
     shape = (len(arms), len(seeds), -1)
     correct, truncated, bits, size = (
         np.stack([getattr(tables[key], column)[order] for key, order in zip(keys, orders, strict=True)]).reshape(shape)
@@ -98,26 +113,52 @@ def _paired(tables: Mapping[Key, Scores], benchmark: str, arms: tuple[str, ...],
         cluster=_cluster_numbers(measure["item"], measure["cluster"]),
         truncated=truncated.mean(axis=(1, 2)),
         bits_per_byte=_bits_per_byte(bits, size),
+        items=measure["item"],
     )
 
 
-def _order(key: Key, scores: Scores) -> NDArray[np.int64]:
-    """Return the places of a table's rows in order of item, after checking the table by itself."""
+def _check_table(key: Key, scores: Scores) -> None:
+    """Refuse what is wrong with a table by itself."""
     again = f"run the evaluation of {_who(key)} again"
-    if foreign := {name for name in scores.benchmark if name != key[2]}:
+    if foreign := set(scores.benchmark) - {key[2]}:
         raise IntegrityError(f"the scores of {_who(key)} hold rows of {', '.join(sorted(foreign))}", remedy=again)
-    items = np.asarray(scores.item, dtype=object)
-    if len(items) < 2:
-        raise IntegrityError(f"the scores of {_who(key)} hold {len(items)} items, too few to compare", remedy=again)
-    order = np.argsort(items, kind="stable").astype(np.int64)
-    if len(twice := np.flatnonzero(items[order][1:] == items[order][:-1])):
-        raise IntegrityError(f"the scores of {_who(key)} hold item {items[order][twice[0]]!r} twice", remedy=again)
+    if len(scores.item) < 2:
+        raise IntegrityError(
+            f"the scores of {_who(key)} hold {len(scores.item)} items, too few to compare", remedy=again
+        )
     outside = ~((scores.correct >= 0) & (scores.correct <= 1))  # NaN is outside too
     if outside.any():
         place = int(np.flatnonzero(outside)[0])
         raise IntegrityError(
-            f"the scores of {_who(key)} say {scores.correct[place]} for item {items[place]!r}: `correct` is 0 to 1",
+            f"the scores of {_who(key)} say {scores.correct[place]} for item {scores.item[place]!r}: `correct` is 0 to "
+            "1",
             remedy=again,
+        )
+
+
+def _lists_alike(ours: Scores, theirs: Scores) -> bool:
+    """Say whether two tables hold the same items, prompts and clusters in the same order."""
+    return ours is theirs or all(
+        list(getattr(ours, column)) == list(getattr(theirs, column)) for column in ("item", "prompt", "cluster")
+    )
+
+
+def _order_like(key: Key, scores: Scores, items: NDArray[np.object_]) -> NDArray[np.int64]:
+    """Return the places of a table's rows in the order of `items`; in their own order where the items differ."""
+    places = {item: place for place, item in enumerate(scores.item)}
+    if len(places) < len(scores.item) or len(places) != len(items) or not all(item in places for item in items):
+        return _order(key, scores)
+    return np.fromiter(map(places.__getitem__, items), dtype=np.int64, count=len(items))
+
+
+def _order(key: Key, scores: Scores) -> NDArray[np.int64]:
+    """Return the places of a table's rows in order of item."""
+    items = np.asarray(scores.item, dtype=object)
+    order = np.argsort(items, kind="stable").astype(np.int64)
+    if len(twice := np.flatnonzero(items[order][1:] == items[order][:-1])):
+        raise IntegrityError(
+            f"the scores of {_who(key)} hold item {items[order][twice[0]]!r} twice",
+            remedy=f"run the evaluation of {_who(key)} again",
         )
     return order
 

@@ -6,7 +6,7 @@ The control, at the first seed it was scored at, is the measure; every other (ar
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.core.errors import IntegrityError
@@ -21,8 +21,10 @@ class Origin:
         asked: what the evaluation was: its stage, version and identity config (benchmark, split, limit, sampling).
         scored_by: the engines that scored and their versions.
         trained_by: the engines that trained the model and their versions.
+        graded_by: the engines that graded the answers again and their versions; empty where none did.
         scores: where the scores lie.
         model: where the model lies, empty where it is not known.
+        grades: where the second grading lies, empty where there is none.
     """
 
     asked: Mapping[str, Any]
@@ -30,6 +32,8 @@ class Origin:
     trained_by: Mapping[str, Any]
     scores: str
     model: str
+    graded_by: Mapping[str, Any] = field(default_factory=dict)
+    grades: str = ""
 
 
 def check_origins(origins: Mapping[tuple[str, int, str], Origin], control: str) -> None:
@@ -47,6 +51,8 @@ def check_origins(origins: Mapping[tuple[str, int, str], Origin], control: str) 
         again = f"remove {ours.scores} (or, to keep it, {theirs.scores}) and run again: it will be scored anew"
         _check_same(f"{benchmark} was asked differently", ours.asked, theirs.asked, who, again)
         _check_same(f"{benchmark} was scored by other engines", ours.scored_by, theirs.scored_by, who, again)
+        again = f"remove {ours.grades} (or, to keep it, {theirs.grades}) and run again: it will be graded anew"
+        _check_same(f"{benchmark} was graded again by other engines", ours.graded_by, theirs.graded_by, who, again)
         again = f"remove {ours.model} (or, to keep it, {theirs.model}) and run again: it will be trained anew"
         _check_same("the models were trained by other engines", ours.trained_by, theirs.trained_by, who, again)
 

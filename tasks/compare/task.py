@@ -1,34 +1,51 @@
-"""The compare task: the scores of all arms and seeds in, one ``comparison.json`` out."""
+"""The compare task: the scores of all arms and seeds in, one ``comparison.json`` out.
+
+Where answers were graded again, every one on which the graders disagree lies beside it, under ``disagreements/``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from prefect import task
 
-from tasks.compare.config import STAGE_VERSION, BenchmarkFacts, CompareConfig, ScoredArm
+from tasks.compare.attribution import filter_deltas
+from tasks.compare.conditioned import Overlaps
+from tasks.compare.config import STAGE_VERSION, BenchmarkFacts, CompareConfig, FilterArm, ScoredArm
+from tasks.compare.graders import Grades, disagreements, regrade
+from tasks.compare.overall import with_overall
 from tasks.compare.pairing import Key, Scores, pair
 from tasks.compare.provenance import Origin, check_origins
 from tasks.compare.verdict import judge
 from tasks.core.errors import IntegrityError
 from tasks.core.identity import Identity
 from tasks.core.results import Comparison
-from tasks.core.rows import shards
+from tasks.core.rows import DISAGREEMENTS, read_rows, shards, write_rows
 from tasks.core.store import ArtifactRef, Draft, Manifest, Store
 
 COMPARISON = "comparison.json"
+DISAGREEMENTS_FOLDER = "disagreements"
+#: Where an artifact of overlaps has its table of EXPOSURES.
+_EXPOSURES_FOLDER = "items"
 
 
 def identity(
-    scored: Sequence[ScoredArm], benchmarks: Sequence[BenchmarkFacts], control: str, config: CompareConfig
+    scored: Sequence[ScoredArm],
+    benchmarks: Sequence[BenchmarkFacts],
+    control: str,
+    config: CompareConfig,
+    overlaps: Mapping[str, ArtifactRef] | None = None,
 ) -> Identity:
-    """Return what a comparison is: its rule, its benchmarks' facts and the digest of every table of scores."""
+    """Return what a comparison is: its rule, its benchmarks' facts, and every table of scores, grades and overlaps."""
     facts = sorted((fact.model_dump() for fact in benchmarks), key=lambda fact: str(fact["name"]))
     inputs = {f"{one.benchmark}/{one.seed}/{one.arm}": one.scores.digest for one in scored}
-    return Identity.of("compare", STAGE_VERSION, {"rule": config, "benchmarks": facts, "control": control}, inputs)
+    inputs |= {f"grades/{one.benchmark}/{one.seed}/{one.arm}": one.grades.digest for one in scored if one.grades}
+    inputs |= {f"overlap/{candidate}": ref.digest for candidate, ref in (overlaps or {}).items()}
+    rule = {"rule": config, "benchmarks": facts, "control": control, "filters": _lacking(scored)}
+    return Identity.of("compare", STAGE_VERSION, rule, inputs)
 
 
 @task(name="compare", task_run_name="compare with {control}")
@@ -38,6 +55,7 @@ def compare_arms(
     control: str,
     config: CompareConfig,
     store_root: Path,
+    overlaps: Mapping[str, ArtifactRef] | None = None,
 ) -> ArtifactRef:
     """Publish the deltas, intervals and verdicts of a study as ``comparison.json`` (`core.results.Comparison`).
 
@@ -45,34 +63,74 @@ def compare_arms(
         scored: every (arm, seed, benchmark), in any order, the control's among them.
         benchmarks: the domain and metric of each benchmark.
         control: the control arm's name.
+        overlaps: by candidate, what its rows share with the benchmarks' items; left out where nobody looked.
 
     Raises:
         IntegrityError: if two arms were not asked the same questions by the same engines; it names what to run again.
         StudyError: if no primary benchmark is among those scored.
     """
     store = Store(store_root)
-    check_origins({(one.arm, one.seed, one.benchmark): _origin(store, one) for one in scored}, control)
+    check_origins({_key(one): _origin(store, one) for one in scored}, control)
 
     def build(draft: Draft) -> None:
-        tables = {(one.arm, one.seed, one.benchmark): _scores(store.folder(one.scores)) for one in scored}
-        comparison = compare_tables(tables, benchmarks, control, config)
-        comparison = comparison.model_copy(update={"warnings": (*comparison.warnings, *_cut_prompts(store, scored))})
+        tables = {_key(one): _scores(store.folder(one.scores)) for one in scored}
+        lacking = _lacking(scored)
+        pairs = pair(
+            {key: table for key, table in tables.items() if key[0] not in {one.arm for one in lacking}}, control
+        )
+        again = {_key(one): _grades(store, one.grades) for one in scored if one.grades and not one.lacks}
+        regraded = regrade(pairs, again)
+        matched = {candidate: _overlaps(store.folder(ref)) for candidate, ref in (overlaps or {}).items()}
+        comparison = with_overall(judge(pairs, benchmarks, config, regraded=regraded, overlaps=matched), pairs)
+        filters = filter_deltas(pair(tables, control), lacking, config.confidence) if lacking else ()
+        warnings = (*comparison.warnings, *_cut_prompts(store, scored))
+        comparison = comparison.model_copy(update={"warnings": warnings, "filters": filters})
         (draft.folder / COMPARISON).write_text(comparison.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        if regraded:
+            rows = (one.model_dump() for one in disagreements(regraded))
+            write_rows(draft.folder / DISAGREEMENTS_FOLDER, rows, DISAGREEMENTS)
         draft.provenance = {"verdicts": {one.name: one.verdict for one in comparison.candidates}}
 
-    return store.produce(identity(scored, benchmarks, control, config), build)
+    return store.produce(identity(scored, benchmarks, control, config, overlaps), build)
 
 
 def compare_tables(
-    tables: dict[Key, Scores], benchmarks: Sequence[BenchmarkFacts], control: str, config: CompareConfig
+    tables: Mapping[Key, Scores],
+    benchmarks: Sequence[BenchmarkFacts],
+    control: str,
+    config: CompareConfig,
+    *,
+    grades: Mapping[Key, Grades] | None = None,
+    overlaps: Mapping[str, Overlaps] | None = None,
 ) -> Comparison:
-    """Return the comparison of tables of scores by (arm, seed, benchmark); pure."""
-    return judge(pair(tables, control), benchmarks, config)
+    """Return the comparison of tables of scores by (arm, seed, benchmark); pure.
+
+    Args:
+        grades: the same answers as another grader takes them, all arms and seeds of a benchmark or none.
+        overlaps: by candidate, the overlap of every scored item with its rows.
+    """
+    pairs = pair(tables, control)
+    found = judge(pairs, benchmarks, config, regraded=regrade(pairs, grades or {}), overlaps=overlaps)
+    return with_overall(found, pairs)
 
 
 def read_comparison(store: Store, ref: ArtifactRef) -> Comparison:
     """Return what `compare_arms` published."""
     return Comparison.model_validate_json((store.folder(ref) / COMPARISON).read_text(encoding="utf-8"))
+
+
+def read_disagreements(store: Store, ref: ArtifactRef) -> Iterable[dict[str, Any]]:
+    """Yield every answer on which the graders of a comparison disagree (DISAGREEMENTS); none where one graded."""
+    return read_rows(store.folder(ref) / DISAGREEMENTS_FOLDER)
+
+
+def _lacking(scored: Sequence[ScoredArm]) -> list[FilterArm]:
+    """Return the arms that lack a filter, each once, in order of name."""
+    return sorted({one.lacks for one in scored if one.lacks}, key=lambda one: one.arm)
+
+
+def _key(one: ScoredArm) -> Key:
+    return one.arm, one.seed, one.benchmark
 
 
 def _cut_prompts(store: Store, scored: Sequence[ScoredArm]) -> list[str]:
@@ -97,8 +155,10 @@ def _origin(store: Store, one: ScoredArm) -> Origin:
         asked=asked,
         scored_by=_engines(scores, f"the evaluation of {who}, on {one.benchmark}"),
         trained_by=_engines(store.manifest(one.anneal), f"the anneal of {who}") if one.anneal else {},
+        graded_by=_engines(store.manifest(one.grades), f"the second grading of {who}") if one.grades else {},
         scores=str(store.folder(one.scores)),
         model=str(store.folder(one.anneal)) if one.anneal else "",
+        grades=str(store.folder(one.grades)) if one.grades else "",
     )
 
 
@@ -121,3 +181,17 @@ def _scores(folder: Path) -> Scores:
         for name in ("correct", "truncated", "bits", "bytes")
     }
     return Scores(**columns | numbers)
+
+
+def _grades(store: Store, ref: ArtifactRef) -> Grades:
+    columns = {name: list[Any]() for name in ("item", "correct", "prediction", "gold", "evidence")}
+    for row in read_rows(store.folder(ref), list(columns)):
+        for name, values in columns.items():
+            values.append(row[name])
+    correct = np.asarray([np.nan if value is None else value for value in columns.pop("correct")], dtype=np.float64)
+    return Grades(grader=str(store.manifest(ref).provenance["grader"]), correct=correct, **columns)
+
+
+def _overlaps(folder: Path) -> Overlaps:
+    rows = read_rows(folder / _EXPOSURES_FOLDER, ["benchmark", "item", "status", "ratio"])
+    return {(r["benchmark"], r["item"]): np.nan if r["status"] == "unchecked" else r["ratio"] for r in rows}

@@ -1,4 +1,7 @@
-"""The decontaminate task: records and benchmark items in; clean records, what was dropped and every overlap out."""
+"""The decontaminate tasks: records and benchmark items in; clean records, what was dropped and every overlap out.
+
+`report_overlaps` drops nothing: it says what records share with the items of a study that will train on all of them.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from tasks.core.rows import DROPS, EXPOSURES, ITEMS, OVERLAPS, RECORDS, Columns,
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.decontaminate.config import STAGE_VERSION, DecontaminateConfig
 from tasks.decontaminate.exposure import Exposure
-from tasks.decontaminate.index import build_index
+from tasks.decontaminate.index import ItemIndex, build_index
 from tasks.decontaminate.overlap import Matcher
 
 #: Tables beside the clean records: OVERLAPS, EXPOSURES, and the n-grams that count for no item.
@@ -23,6 +26,9 @@ EXPOSURES_FOLDER = "items"
 BOILERPLATE_FOLDER = "boilerplate"
 
 _BOILERPLATE: Columns = {"benchmark": "string", "ngram": "string", "items": "int64"}
+
+#: The stage of what `report_overlaps` publishes.
+OVERLAP_STAGE = "overlap"
 
 Items = ArtifactRef | Mapping[str, ArtifactRef]
 
@@ -69,7 +75,7 @@ def write_clean(
     draft: Draft,
 ) -> None:
     """Write the clean and the dropped rows of `records`, and what they share with `items`, into `draft`; streamed."""
-    index = build_index(((row["benchmark"], row["item"], row["text"]) for row in items), config)
+    index = _index(items, config)
     if not index.checked().any():
         raise DataError(
             f"{name}: none of {len(index.items)} benchmark items can be checked",
@@ -108,9 +114,51 @@ def _write_rows(
     return clean.count, dropped.count
 
 
+def overlap_identity(config: DecontaminateConfig, records: ArtifactRef, items: ArtifactRef) -> Identity:
+    """Return what a report of overlaps is: its rule, the records and the items of all benchmarks."""
+    return Identity.of(OVERLAP_STAGE, STAGE_VERSION, config, {"records": records.digest, "items": items.digest})
+
+
+@task(name="overlap", task_run_name="overlap {name}")
+def report_overlaps(
+    name: str, config: DecontaminateConfig, records: ArtifactRef, items: ArtifactRef, store_root: Path
+) -> ArtifactRef:
+    """Publish what records share with benchmark items (OVERLAPS), every match from `report_ratio` on.
+
+    Nothing is dropped. Beside the matches lies ``items/`` (EXPOSURES), each benchmark item with how far it was seen.
+
+    Args:
+        name: whose records they are, for people.
+        records: an artifact of RECORDS.
+        items: an artifact of ITEMS.
+    """
+    store = Store(store_root)
+
+    def build(draft: Draft) -> None:
+        index = _index(read_rows(store.folder(items), ITEMS), config)
+        exposure, matcher = Exposure(index, config.ratio), Matcher(index)
+        with RowWriter(draft.folder, OVERLAPS) as overlaps:
+            for row in read_rows(store.folder(records), RECORDS):
+                found = matcher.overlaps(record_text(row), config.report_ratio)
+                exposure.add(found)
+                for overlap in found:
+                    overlaps.write({"row_id": row["row_id"], **matcher.named(overlap)})
+        kept = ({**item, "kept_ratio": item["ratio"]} for item in exposure.items())
+        write_rows(draft.folder / EXPOSURES_FOLDER, kept, EXPOSURES)
+        draft.num_rows, draft.columns = overlaps.count, OVERLAPS
+        draft.sources = {"records": records.path, "items": items.path}
+        draft.provenance = {"source": name, "items": exposure.counts()}
+
+    return store.produce(overlap_identity(config, records, items), build)
+
+
 def record_text(record: Mapping[str, Any]) -> str:
     """Return all of a record's text, every message of it: an item may hide in a system message too."""
     return str(record["text"]) if record["text"] is not None else "\n".join(m["content"] for m in record["messages"])
+
+
+def _index(items: Iterable[Mapping[str, Any]], config: DecontaminateConfig) -> ItemIndex:
+    return build_index(((row["benchmark"], row["item"], row["text"]) for row in items), config)
 
 
 def _drop(row: Mapping[str, Any], overlap: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from pydantic import Field
 from tasks.core.identity import Frozen
 
 #: Raised whenever the meaning of a verdict changes.
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 
-Mode = Literal["reference", "self", "both"]
+Mode = Literal["reference", "self", "both", "none"]
 
 
 class JudgeConfig(Frozen):
@@ -20,7 +20,8 @@ class JudgeConfig(Frozen):
     Attributes:
         mode: `reference`: an answer is right where it equals the reference. `self`: where it is of its question's
             majority. `both`: where it is of the majority and equals the reference; a question without a reference is
-            then judged by its majority alone.
+            then judged by its majority alone. `none`: every answer that was not cut is taken for right: what a dataset
+            is without this filter.
         threshold: the share of a question's answers, cut and missing ones among them, that a majority needs.
         k: how many answers a question must have for a majority to mean anything.
         tie: where two classes of equal answers are the largest: `drop` both, or take the `first`, which is the one

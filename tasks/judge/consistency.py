@@ -52,11 +52,13 @@ class Agreement(NamedTuple):
 def judge_answers_of_a_row(
     gold: Gold, answers: Sequence[Answer], config: JudgeConfig, compare: Compare, samples: int | None = None
 ) -> tuple[list[Judged], Agreement | None]:
-    """Return what is said of each answer to one question, and how far they agree (None in mode ``reference``).
+    """Return what is said of each answer to one question, and how far they agree (None where the mode does not ask).
 
     `samples` is how many answers were asked for, where some may never have come.
     """
     asked = max(samples or 0, len(answers))
+    if config.mode == "none":
+        return [_unfiltered(gold, answer) for answer in answers], None
     if config.mode == "reference":
         return [_by_reference(gold, answer, compare) for answer in answers], None
     agreement = agree(answers, config, compare, asked)
@@ -102,6 +104,13 @@ def _by_reference(gold: Gold, answer: Answer, compare: Compare) -> Judged:
         return Judged(answer.sample, text, None, Finding("undecided", gold.reason, f"{how}; nothing to compare with"))
     found = compare(gold.answer, text)
     return Judged(answer.sample, text, gold.answer, found._replace(evidence=f"{how}; {found.evidence}"))
+
+
+def _unfiltered(gold: Gold, answer: Answer) -> Judged:
+    text, how, evidence = answer.found
+    verdict: Verdict = "undecided" if how == "truncated" else "right"
+    method = how if verdict == "undecided" else "unfiltered"
+    return Judged(answer.sample, text, gold.answer, Finding(verdict, method, evidence or how))
 
 
 def _by_majority(agreement: Agreement, answer: Answer, asked: int) -> Judged:

@@ -44,7 +44,7 @@ _STATED = re.compile(
     r"|^[ \t]*(?:a|ans)[.:]"
     r"|\bfinal\s+answer[ \t]*$"
     r"|答案\s*(?:是|为|：|:)?)"
-    r"[\s:：]*(?P<rest>[^\n]*)",
+    r"[\s:：]*(?P<rest>(?:(?!####)[^\n])*)",  # of two marks on one line, the last counts
     re.IGNORECASE | re.MULTILINE,
 )
 _MATH = re.compile(

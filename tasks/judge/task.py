@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from itertools import groupby, islice
@@ -18,6 +18,7 @@ from tasks.core.errors import DataError
 from tasks.core.identity import Identity, fingerprint
 from tasks.core.rows import (
     DROPS,
+    GRADES,
     OUTCOMES,
     QUESTIONS,
     RECORDS,
@@ -38,12 +39,14 @@ from tasks.judge.join import AnsweredRow, Join
 from tasks.judge.kept import failed_records, kept_records
 from tasks.judge.language_model import PROMPT, judge_requests, settle
 from tasks.judge.references import gold_answer
+from tasks.judge.regrade import DEADLINE, GRADER, RegradeJob, graded_rows, regrade_identity, summary
 from tasks.judge.retention import Summary, Tally
 from tasks.judge.workers import Workers
 
 SUMMARY_FILE = "summary.json"
 _WINDOW = 512
 _OF_OUTCOMES = ("row_id", "sample", "text", "finish")  # log-probabilities would be most of the table
+_OF_SCORES = ("benchmark", "item", "correct", "prediction", "gold")
 
 
 class Progress(NamedTuple):
@@ -321,3 +324,38 @@ def _write_kept(name: str, rows: Iterable[Row], draft: Draft) -> None:
         )
     draft.num_rows, draft.num_dropped, draft.columns = kept.count, dropped.count, RECORDS
     draft.provenance = {"dropped": dict(reasons)}
+
+
+@task(name="regrade", cache_policy=NO_CACHE)  # the store is the cache
+def regrade_scores(
+    jobs: Sequence[RegradeJob], store_root: Path, *, workers: int = 2, report: Report | None = None
+) -> list[ArtifactRef]:
+    """Return the answers of each table of scores as Math-Verify grades them (GRADES), in the jobs' order.
+
+    Tables whose grades are in the store are not read. `report` counts tables, and answers a second.
+
+    Raises:
+        EngineError: if Math-Verify cannot be loaded.
+    """
+    store, started, answers = Store(store_root), monotonic(), 0
+    refs = list[ArtifactRef]()
+    with Workers(workers, DEADLINE) as engine:
+        compare = Equivalence(engine).compare  # it remembers: all arms give many of the same answers
+        for done, job in enumerate(jobs, start=1):
+            refs.append(_regraded(job, store, compare, workers))
+            answers += refs[-1].num_rows
+            if report is not None:
+                report(Progress(done, len(jobs), answers / max(monotonic() - started, 1e-9)))
+    return refs
+
+
+def _regraded(job: RegradeJob, store: Store, compare: Compare, workers: int) -> ArtifactRef:
+    def build(draft: Draft) -> None:
+        scored = read_rows(store.folder(job.scores), _OF_SCORES)
+        rows = list(graded_rows(scored, job.config, compare, workers))
+        draft.num_rows, draft.columns = write_rows(draft.folder, rows, GRADES), GRADES
+        draft.sources = {"scores": job.scores.path}
+        engines = {package: version(package) for package in ("math-verify", "sympy")}
+        draft.provenance = {"grader": GRADER, "source": job.name, "engines": engines, **summary(rows)}
+
+    return store.produce(regrade_identity(job), build)

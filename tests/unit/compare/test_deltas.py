@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -11,15 +12,15 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import stats
 
-from tasks.compare.deltas import common_noise, estimate, mean_squares
+from tasks.compare.deltas import Estimate, estimate, mean_squares, squares, sums
 
 arrays = hnp.array_shapes(min_dims=3, max_dims=3, min_side=2, max_side=6).flatmap(
     lambda shape: hnp.arrays(np.float64, shape, elements=st.sampled_from([0.0, 0.25, 1.0]))
 )
 
 
-def textbook(correct: np.ndarray) -> tuple[float, float]:
-    """Standard error and degrees of freedom of the only candidate, written out with loops, K = 1, one benchmark."""
+def textbook(correct: np.ndarray, level: float) -> tuple[float, float]:
+    """Standard error and half an interval of the only candidate, written out with loops."""
     d = correct[1] - correct[0]
     s, n = d.shape
     items, seeds, mean = d.mean(axis=0), d.mean(axis=1), d.mean()
@@ -28,9 +29,10 @@ def textbook(correct: np.ndarray) -> tuple[float, float]:
     mse = residual / ((n - 1) * (s - 1))
     c = n * mean / (n + 2)
     i_square = s * max(0.0, sum(x**2 for x in items) + 1 / s - (n + 2) * c**2) / (n + 1)
-    v = max(i_square + mss - mse, i_square)
-    df = max(1.0, v**2 / (i_square**2 / (n + 1) + mss**2 / (s - 1) + mse**2 / ((n - 1) * (s - 1))))
-    return math.sqrt(v / ((n + 2) * s)), df
+    apart = max(0.0, i_square - mse)
+    t_seeds, t_items = stats.t.isf(level, s - 1), stats.t.isf(level, n + 1)
+    half = math.sqrt(max(t_seeds**2 * mss + t_items**2 * apart, t_items**2 * i_square) / ((n + 2) * s))
+    return math.sqrt(max(mss + apart, i_square) / ((n + 2) * s)), half
 
 
 def test_one_seed_by_hand():
@@ -54,12 +56,47 @@ def test_two_seeds_by_hand():
 
 
 @given(arrays)
-def test_a_single_candidate_on_one_benchmark_is_the_textbook(correct: np.ndarray):
+def test_a_single_candidate_is_the_textbook(correct: np.ndarray):
     pair = correct[:2]
     found = estimate(mean_squares(pair))
-    error, df = textbook(pair)
+    error, half = textbook(pair, 0.025)
     assert found.standard_error[0] == pytest.approx(error)
-    assert found.degrees_of_freedom[0] == pytest.approx(df)
+    assert found.half_width(0.025)[0] == pytest.approx(half)
+
+
+@given(arrays, st.floats(0.001, 0.4))
+def test_a_p_value_is_the_level_at_which_the_interval_reaches_zero(correct: np.ndarray, level: float):
+    found = estimate(mean_squares(correct))
+    low, high = found.centre - found.half_width(level), found.centre + found.half_width(level)
+    apart = np.abs(np.minimum(np.abs(low), np.abs(high))) > 1e-9
+    assert ((found.p_up < level) == (low > 0))[apart].all()
+    assert ((found.p_down < level) == (high < 0))[apart].all()
+    np.testing.assert_allclose(found.p_up + found.p_down, 1)
+
+
+@given(arrays)
+def test_a_lower_level_widens_the_interval(correct: np.ndarray):
+    found = estimate(mean_squares(correct))
+    assert (found.half_width(0.001) > found.half_width(0.02)).all()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.5, 0.8, 1.0])
+@pytest.mark.parametrize("degrees", [1, 2, 8])
+def test_two_parts_cover_whichever_dominates(share: float, degrees: int):
+    """Normal numbers whose variance has two parts, one of few degrees: at least 95 % inside, within two errors."""
+    rng, count = np.random.default_rng(degrees), 20_000
+    found = Estimate(
+        mean=np.zeros(count),
+        centre=rng.standard_normal(count) / 100,
+        by_seeds=share * rng.chisquare(degrees, count) / degrees / 10_000,
+        by_items=(1 - share) * rng.chisquare(1000, count) / 1000 / 10_000,
+        least=np.zeros(count),
+        degrees_seeds=degrees,
+        degrees_items=1000,
+        noisy=np.zeros(count, dtype=bool),
+    )
+    low, high = found.interval(0.95)
+    assert ((low <= 0) & (high >= 0)).mean() > 0.947
 
 
 def test_pool_by_hand():
@@ -140,22 +177,23 @@ def test_everything_in_one_cluster_counts_as_no_clusters():
     assert mean_squares(correct, np.zeros(20, dtype=np.int64)).n_clusters == 20
 
 
-def test_common_noise_is_zero_without_training_noise_and_found_where_it_is():
-    rng = np.random.default_rng(5)
-    quiet = [mean_squares((rng.random((2, 5, 2000)) < 0.4).astype(float)) for _ in range(8)]
-    noisy = [
-        mean_squares((rng.random((2, 5, 2000)) < 0.4 + rng.normal(0, 0.05, (2, 5, 1))).astype(float)) for _ in range(8)
-    ]
-    assert common_noise(quiet) < 0.002
-    assert common_noise(noisy) == pytest.approx(2 * 0.05**2 / 0.24, rel=0.5)
-
-
-def test_a_single_candidate_borrows_from_other_benchmarks():
-    rng = np.random.default_rng(5)
-    squares = [mean_squares((rng.random((2, 2, 500)) < 0.4).astype(float)) for _ in range(5)]
-    alone = estimate(squares[0])
-    borrowed = estimate(squares[0], noise=common_noise(squares), benchmarks=5)
-    assert borrowed.degrees_of_freedom[0] > alone.degrees_of_freedom[0]
+@given(arrays, st.booleans())
+def test_sums_say_all_that_the_estimator_takes(correct: np.ndarray, clustered: bool):
+    """Studies stacked in front give what each gives by itself."""
+    cluster = np.arange(correct.shape[2]) // 2 if clustered else None
+    each = [sums(one, cluster) for one in (correct, 1 - correct)]
+    stacked = dataclasses.replace(
+        each[0],
+        **{
+            name: np.stack([getattr(one, name) for one in each])
+            for name in ("accuracy", "answers", "items", "clusters", "weighted")
+        },
+    )
+    both = estimate(squares(stacked))
+    for row, one in enumerate((correct, 1 - correct)):
+        alone = estimate(mean_squares(one, cluster))
+        np.testing.assert_allclose(both.half_width(0.025)[row], alone.half_width(0.025))
+        np.testing.assert_allclose(both.p_up[row], alone.p_up)
 
 
 @pytest.mark.parametrize("noise", [0.3, 2.0])
@@ -172,7 +210,7 @@ def test_intervals_cover(noise: float, simulate):
 def test_one_seed_carries_no_seed_variance(n: int):
     correct = np.random.default_rng(n).integers(0, 2, (3, 1, n)).astype(float)
     squares = mean_squares(correct)
-    assert squares.pool == 0 and (squares.seeds == 0).all() and (squares.errors == 0).all()
+    assert (squares.pool == 0).all() and (squares.seeds == 0).all() and (squares.errors == 0).all()
     half = stats.t.ppf(0.975, n + 1) * estimate(squares).standard_error
     low, high = estimate(squares).interval(0.95)
     assert (high - low <= 2 * half + 1e-12).all()

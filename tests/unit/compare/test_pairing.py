@@ -93,8 +93,10 @@ def test_missing_seed_benchmark_and_control(tables):
 
 def origins(**changes):
     base = {"asked": {"limit": 400, "prompt": "few-shot"}, "scored_by": {"torch": "2.13.0"}, "trained_by": {"ds": "1"}}
+    base |= {"graded_by": {"sympy": "1.13"}}
     keys = [(arm, seed, "math-a") for arm in ("control", "x") for seed in (1, 2)]
-    places = {key: {"scores": f"/evaluate/{key[0]}{key[1]}", "model": f"/anneal/{key[0]}{key[1]}"} for key in keys}
+    stages = {"scores": "evaluate", "model": "anneal", "grades": "regrade"}
+    places = {key: {name: f"/{stage}/{key[0]}{key[1]}" for name, stage in stages.items()} for key in keys}
     return {key: Origin(**places[key], **(base | (changes if key == KEY else {}))) for key in keys}
 
 
@@ -113,6 +115,8 @@ def test_the_same_origins_pass():
         ({"asked": {"prompt": "few-shot"}}, "limit is None for x, seed 2", "evaluate"),
         ({"scored_by": {"torch": "2.14.0"}}, "scored by other engines: torch is '2.14.0'", "evaluate"),
         ({"trained_by": {"ds": "2"}}, "trained by other engines: ds is '2'", "anneal"),
+        ({"graded_by": {"sympy": "1.14"}}, "graded again by other engines: sympy is '1.14'", "regrade"),
+        ({"graded_by": {}}, "graded again by other engines: sympy is None for x, seed 2", "regrade"),
     ],
 )
 def test_other_origins_are_refused(changes, words, again):

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from tasks.compare.config import BenchmarkFacts, CompareConfig
-from tasks.compare.findings import guard_margin, holm
+from tasks.compare.findings import find, guard_margin, holm
 from tasks.compare.pairing import Paired, pair
+from tasks.compare.ruling import Setting, by_deltas
 from tasks.compare.task import compare_tables
 from tasks.compare.verdict import judge
 from tasks.core.errors import StudyError
@@ -173,14 +174,15 @@ def test_holm_by_hand():
 @pytest.mark.parametrize("noise", [0.3, 2.0])
 def test_false_calls_are_rare(noise, simulate):
     """Four candidates that differ in nothing: any false helps or hurts in at most 5 % of 300 studies (2.5 % each)."""
-    rng, wrong = np.random.default_rng(23), 0
+    rng, wrong, config = np.random.default_rng(23), 0, CompareConfig()
     facts = [BenchmarkFacts(name="math-a", domain="math", metric="accuracy")]
     for study in simulate(rng, 300, noise):
         paired = Paired(
             benchmark="math-a", arms=("control", "a", "b", "c", "d"), seeds=(1, 2, 3), correct=study,
             cluster=np.arange(study.shape[2]), truncated=np.zeros(5), bits_per_byte=np.full(5, np.nan),
         )  # fmt: skip
-        verdicts = {one.verdict for one in judge([paired], facts, CompareConfig()).candidates}
+        found = find([paired], facts, config)
+        verdicts = {by_deltas(evidence, Setting(3, 4, borrowing=True, config=config)).verdict for evidence in found}
         wrong += bool(verdicts & {"helps", "hurts", "trades"})
     assert wrong <= 15
 

@@ -44,6 +44,11 @@ def test_a_cut_answer_counts_against_the_majority():
     assert verdicts(NO_REFERENCE, ["7", "7", None, None], mode="self")[0] == ("undecided", "no majority")
 
 
+def test_without_the_filter_every_whole_answer_is_right():
+    found = verdicts(FIVE, ["5", "6", None], mode="none")
+    assert found == [("right", "unfiltered"), ("right", "unfiltered"), ("undecided", "truncated")]
+
+
 def test_ties_are_dropped_or_won_by_the_first():
     texts, half = ["8", "7", "7", "8"], {"mode": "self", "threshold": 0.5}
     assert {method for _, method in verdicts(NO_REFERENCE, texts, **half)} == {"tie"}

@@ -30,6 +30,7 @@ INSIDE = st.recursive(
         ("The final answer is\n\\[\n\\frac{1}{6}\n\\]", r"\frac{1}{6}", "stated"),
         ("The answer is: Natalia sold 72 clips.", "72", "stated"),
         ("The answer is 3. Wait.\nThe answer is 4.", "4", "stated"),
+        ("#### 2-2=0. #### 0*2=0. #### 3", "3", "stated"),
         ("2**3 + 4**2 = 24\nThe answer is 24", "24", "stated"),
         ("答案是：12", "12", "stated"),
         ("She pays $12 and $4, so $16.", "$16", "last line"),

@@ -1,0 +1,100 @@
+"""What more it would take, where a study could not tell: seeds, items and training tokens.
+
+With f times the seeds and f times the items, every part of a standard error falls by the root of f or faster (items,
+answers that flip, training noise: see `deltas`), so an interval that has to be x times narrower takes at most x^2 times
+both. What a gain takes that was not seen is `power.needed_after`'s to say, from the spreads that the study found.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from scipy import special
+
+from tasks.compare.config import CompareConfig
+from tasks.compare.findings import Evidence
+from tasks.compare.power import needed_after
+from tasks.compare.sentences import listed, subject
+from tasks.core.results import Delta, DomainDelta, Needed
+
+#: What an inconclusive study was short of: seeds at all, other deltas to borrow variance from, graders that agree,
+#: items that training rows do not match, guards and domains shown within their margins, or power to see an effect.
+Lacking = Literal["nothing", "seeds", "company", "agreement", "clean items", "narrower guards", "power"]
+
+_TAKES: Mapping[Lacking, str] = {
+    "nothing": "",
+    "seeds": "It takes more seeds: two borrow their variance from other arms, three need not.",
+    "company": "It takes a third seed or a second candidate.",
+    "agreement": "No number of seeds settles this: look at the answers on which the graders disagree, which the "
+    "comparison lists, and mend what one of them misreads (a reference, or the benchmark's pattern).",
+    "clean items": "Take the rows that match benchmark items out of the dataset and train again, or add items that it "
+    "does not match.",
+}
+
+
+def what_it_takes(lacking: Lacking, evidence: Evidence, candidates: int, config: CompareConfig) -> str:
+    """Return what more it would take to tell, in a sentence or two; empty where nothing is lacking.
+
+    Args:
+        evidence: on the candidate; `candidates` counts those of the study.
+    """
+    if lacking == "power":
+        needed = needed_after(evidence.deltas, candidates=candidates, config=config)
+        return _to_see_an_effect(needed, evidence.deltas, config)
+    if lacking == "narrower guards":
+        return _to_narrow(evidence, config)
+    return _TAKES[lacking]
+
+
+def _to_narrow(evidence: Evidence, config: CompareConfig) -> str:
+    """Return what it would take to show every guard and domain in doubt within its margin, the rest as it was found."""
+    alarms = [delta.benchmark for delta in evidence.deltas if delta.finding == "alarm"]
+    doubted: list[Delta | DomainDelta] = [d for d in evidence.deltas if d.finding == "not within margin"]
+    doubted += [domain for domain in evidence.domains if not domain.within_margin]
+    narrower = {subject(one): _narrower(one, config) for one in doubted}
+    fell = [name for name, times in narrower.items() if times is None]
+    said = []
+    if alarms:
+        said.append(f"More items of {listed(alarms)} would tell whether its fall is chance.")
+    if fell:
+        said.append(f"No larger study would clear {listed(fell)}: as found, the fall is more than the margin.")
+    elif narrower:
+        most = _times(max(times for times in narrower.values() if times is not None) ** 2)
+        said.append(f"To show {listed(list(narrower))} within the margin takes up to {most} the seeds and the items.")
+    return " ".join(said)
+
+
+def _narrower(one: Delta | DomainDelta, config: CompareConfig) -> float | None:
+    """Return how many times narrower an interval has to be to lie above minus the margin; None where none would."""
+    centre, half, margin = (one.low + one.high) / 2, (one.high - one.low) / 2, one.margin
+    if margin is None or centre + margin <= 0:
+        return None
+    # The margin is tested one-sided at the alarms' level; by the normal's quantiles, its bound lies this much nearer.
+    nearer = special.ndtri(1 - config.alarm_alpha) / special.ndtri(0.5 + config.confidence / 2)
+    return max(1.0, float(nearer) * half / (centre + margin))
+
+
+def _to_see_an_effect(needed: Needed, deltas: Sequence[Delta], config: CompareConfig) -> str:
+    seeds, goal = deltas[0].n_seeds, f"a gain of {config.effect:g} points with a chance of {needed.chance:.0%}"
+    if needed.cheapest == "nothing":
+        return (
+            f"A gain of {config.effect:g} points would have been seen with a chance of {needed.now:.0%}: look for a "
+            "smaller one (`compare.effect`) only if it is worth more than that costs."
+        )
+    ways = []
+    if needed.seeds is not None:
+        ways.append(f"{needed.seeds} seeds in place of {seeds}, so {_times(needed.seeds / seeds)} the training tokens")
+    if needed.items_times is not None:
+        ways.append(f"{_times(needed.items_times)} the items")
+    if not ways:
+        sharpest = min(delta.smallest_effect for delta in deltas if delta.role == "primary")
+        both = _times((sharpest / config.effect) ** 2)
+        return f"To see {goal}, neither more seeds nor more items alone would do; it takes about {both} both."
+    cheaper = f" The {needed.cheapest} cost less." if len(ways) == 2 else ""
+    return f"To see {goal} takes {', or '.join(ways)}.{cheaper}"
+
+
+def _times(factor: float) -> str:
+    return f"{math.ceil(10 * factor) / 10:g} times"
