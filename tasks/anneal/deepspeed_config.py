@@ -13,7 +13,10 @@ from typing import Any
 
 from tasks.anneal.config import AnnealConfig, AnnealRuntime, accumulation, micro_batch
 
-_BUCKET = 50_000_000
+#: Numbers that are reduced or gathered at once.
+BUCKET = 50_000_000
+#: Parameters that ZeRO-3 keeps gathered at most.
+LIVE_PARAMETERS = 1_000_000_000
 
 
 def deepspeed_config(config: AnnealConfig, runtime: AnnealRuntime) -> dict[str, Any]:
@@ -46,10 +49,10 @@ def _zero(runtime: AnnealRuntime, stage: int) -> dict[str, Any]:
     zero: dict[str, Any] = {"stage": stage}
     if stage:
         zero |= {"overlap_comm": runtime.use_gpu, "contiguous_gradients": True}
-        zero |= {"reduce_bucket_size": _BUCKET, "allgather_bucket_size": _BUCKET, "round_robin_gradients": False}
+        zero |= {"reduce_bucket_size": BUCKET, "allgather_bucket_size": BUCKET, "round_robin_gradients": False}
     if stage == 3:
-        zero |= {"stage3_gather_16bit_weights_on_model_save": True, "stage3_prefetch_bucket_size": _BUCKET}
-        zero |= {"stage3_param_persistence_threshold": 100_000, "stage3_max_live_parameters": 1_000_000_000}
+        zero |= {"stage3_gather_16bit_weights_on_model_save": True, "stage3_prefetch_bucket_size": BUCKET}
+        zero |= {"stage3_param_persistence_threshold": 100_000, "stage3_max_live_parameters": LIVE_PARAMETERS}
     if runtime.offload:
         zero["offload_optimizer"] = {"device": "cpu", "pin_memory": runtime.use_gpu}
     return zero

@@ -166,7 +166,7 @@ class EvaluateRuntime(Frozen):
         threads: CPU threads a driver may use; two threads in one process were slower than two processes.
         deadline: seconds after which the evaluation is given up.
         stall: seconds without any sign of life after which a driver counts as hung.
-        logs: the folder of the drivers' logs; None means the temporary folder.
+        logs: the folder of the drivers' logs; None means one in the store, gone where the evaluation ends well.
     """
 
     python: str = ".venv-eval/bin/python"

@@ -1,7 +1,6 @@
 """From what OpenCompass says of a benchmark, in any of its shapes, to rows of `SCORES`. Pure.
 
-OpenCompass's details are a list or a dict keyed by position (with a ``type`` beside the positions); each item says
-``correct``, ``is_correct`` or nothing; values may sit in lists of one element; items it could not judge are left out.
+OpenCompass's details have many shapes (`core.details` reads them all), and items that it could not judge are left out.
 What matters is that every item that was asked is scored, once, and that the scores' mean is OpenCompass's own number.
 
 MathBench asks each multiple-choice question in four circular variants, and only all four right count: the four become
@@ -10,18 +9,16 @@ one item here, with their bits added.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
+from tasks.core.details import headline, outcomes
 from tasks.core.errors import IntegrityError
 from tasks.core.identity import fingerprint
 from tasks.evaluate.engine import RawResult, RawRow, RawSubset, Suite
 
-_HEADLINES = ("perf_4", "accuracy", "score", "humaneval_pass@1")
 _VARIANTS = 4
-_REPORT = "report it with OpenCompass's version"
 
 
 def normalise(raw: RawResult, suite: Suite) -> list[dict[str, Any]]:
@@ -62,47 +59,6 @@ def _subset(subset: RawSubset, suite: Suite) -> list[dict[str, Any]]:
     return rows
 
 
-def outcomes(details: Any) -> list[float]:
-    """Return each item's score, 0 to 1, from OpenCompass's details in any shape.
-
-    Raises:
-        IntegrityError: where an item says nothing that can be read as a score, or a position is missing.
-    """
-    if isinstance(details, dict):
-        keyed = {key: value for key, value in details.items() if key != "type"}
-        if set(keyed) != {str(i) for i in range(len(keyed))}:
-            raise IntegrityError("OpenCompass's details have gaps", remedy="run the evaluation again")
-        details = [keyed[str(i)] for i in range(len(keyed))]
-    if not isinstance(details, list):
-        raise IntegrityError(
-            "OpenCompass gave no details of its scores", remedy="read the evaluation's log: its scoring failed"
-        )
-    return [_outcome(detail) for detail in details]
-
-
-def _outcome(detail: Any) -> float:
-    if not isinstance(detail, dict):
-        raise IntegrityError(
-            f"OpenCompass's detail {detail!r} is no score", remedy="report it with OpenCompass's version"
-        )
-    references = _single(detail.get("references"))
-    circular = re.fullmatch(r"\d+--([A-Z])--[A-Z]+", references) if isinstance(references, str) else None
-    if circular:  # its own `correct` compares a letter with "0--B--BCDA"
-        return float(_single(detail["predictions"]) == circular.group(1))
-    for name in ("correct", "is_correct"):
-        if isinstance(said := _single(detail.get(name)), bool | int | float):
-            return float(said)
-    if references is not None and "predictions" in detail:
-        return float(str(_single(detail["predictions"])) == str(references))
-    raise IntegrityError(
-        f"OpenCompass's detail {detail!r} holds no score", remedy="report it with OpenCompass's version"
-    )
-
-
-def _single(value: Any) -> Any:
-    return value[0] if isinstance(value, list) and len(value) == 1 else value
-
-
 def _row(row: RawRow, correct: float, suite: Suite) -> dict[str, Any]:
     return {
         "benchmark": suite.name,
@@ -141,7 +97,7 @@ def _folded(rows: list[dict[str, Any]], suite: Suite, abbr: str) -> list[dict[st
 
 
 def _check_mean(rows: list[dict[str, Any]], subset: RawSubset, suite: Suite) -> None:
-    said = next((subset.metrics[name] for name in _HEADLINES if name in subset.metrics), None)
+    said = headline(subset.metrics)
     if said is None or abs(said - accuracy(rows)) > 1e-6:
         own = subset.metrics if said is None else said
         raise _broken(suite, f"{subset.abbr}: its items average {accuracy(rows):.4f}, OpenCompass says {own}")

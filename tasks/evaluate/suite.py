@@ -31,6 +31,14 @@ def metric_of(benchmark: BenchmarkConfig) -> str:
     return "accuracy" if benchmark.custom else REGISTRY[benchmark.name].metric
 
 
+def is_written_out(benchmark: BenchmarkConfig) -> bool:
+    """Return whether a benchmark's answers are free text, and not the letter of an option."""
+    if benchmark.custom:
+        return benchmark.kind == "qa"
+    # Of the registry's mathematics only MathBench asks for letters, in circular variants.
+    return REGISTRY[benchmark.name].cluster != "question"
+
+
 def check_allowed(benchmarks: Sequence[BenchmarkConfig], config: EvaluateConfig) -> None:
     """Refuse benchmarks that run model-written code, unless the study allows it.
 

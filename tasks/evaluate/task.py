@@ -54,7 +54,7 @@ def evaluate_models(
         config=config,
         runtime=runtime,
         store=Store(store_root),
-        engine=OpenCompass(runtime),
+        engine=OpenCompass(runtime, Store(store_root).work),
         on_progress=report or _quiet,
     )
 
@@ -74,7 +74,7 @@ def record_prompts(
         config=config,
         runtime=runtime,
         store=Store(store_root),
-        engine=OpenCompass(runtime),
+        engine=OpenCompass(runtime, Store(store_root).work),
         on_progress=report or _quiet,
     )
 
@@ -94,7 +94,7 @@ def benchmark_items(
         config=config,
         runtime=runtime,
         store=Store(store_root),
-        engine=OpenCompass(runtime),
+        engine=OpenCompass(runtime, Store(store_root).work),
         on_progress=report or _quiet,
     )
 

@@ -8,7 +8,8 @@ import pytest
 
 from tasks.anneal.config import AnnealConfig, AnnealRuntime
 from tasks.anneal.memory import layer_bytes, training_memory
-from tasks.anneal.meta_model import read_shape
+from tasks.anneal.meta_model import build
+from tasks.anneal.model_shape import counted, read_shape
 from tasks.core.errors import StudyError
 
 pytestmark = [pytest.mark.engine, pytest.mark.filterwarnings("ignore")]
@@ -24,6 +25,27 @@ def test_shapes_are_those_of_the_cards():
     assert large.active_parameters == large.parameters - 152_064 * 5120
     assert (small.cache_width, large.cache_width) == (2 * 2 * 128, 2 * 8 * 128)
     assert (small.largest_module, large.largest_module) == (151_936 * 2048, 152_064 * 5120)
+
+
+def test_headers_and_modules_count_the_same(tmp_path):
+    from transformers import AutoModelForCausalLM, Qwen2Config, Qwen3MoeConfig
+
+    sizes = {
+        "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "vocab_size": 128,
+    }  # fmt: skip
+    tied, untied = (Qwen2Config(tie_word_embeddings=tie, **sizes) for tie in (True, False))
+    experts = Qwen3MoeConfig(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=32, head_dim=16, **sizes)
+    for number, config in enumerate((tied, untied, experts)):
+        folder = tmp_path / str(number)
+        AutoModelForCausalLM.from_config(config).save_pretrained(folder, max_shard_size="100KB")
+        shape = read_shape(folder)
+        said, counts = build(folder, ("hidden_size",))
+        found = counted(folder)
+        assert said == {"hidden_size": 64}
+        assert found.embedding + found.experts + found.other == counts.embedding + counts.experts + counts.other
+        assert (found.embedding, found.experts, found.tied) == (counts.embedding, counts.experts, counts.tied)
+        assert shape.parameters == found.embedding + found.experts + found.other
 
 
 def test_a_mixture_of_experts_and_a_latent_cache(tmp_path):

@@ -1,0 +1,126 @@
+"""What a study can show: its benchmarks counted, the training noise it must reckon with, and the power that follows.
+
+The noise is that of earlier studies of the same base model in the store; without any, what the study declares; else a
+default, called so. `tasks.compare.power` does the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from flows.record import StudyRecord, read_record
+from flows.study import CONTROL
+from flows.work import Work
+from tasks.compare.config import BenchmarkFacts, CompareConfig
+from tasks.compare.power import SeedScores, plan, planned, training_noise
+from tasks.core.errors import IntegrityError
+from tasks.core.results import PlannedBenchmark, PowerPlan, TrainingNoise
+from tasks.core.store import Store
+from tasks.evaluate.config import BenchmarkConfig
+from tasks.evaluate.custom import read_custom
+from tasks.evaluate.registry import REGISTRY
+from tasks.evaluate.suite import domain_of, metric_of
+
+#: Passages of DROP's development set (Dua et al. 2019, arXiv:1903.00161, table 1).
+_PASSAGES = {"drop": 582}
+EARLIER = "earlier studies of this base model in the store"
+
+
+@dataclass(frozen=True)
+class Items:
+    """How many items a benchmark of a study has, and in how many clusters; None where each item stands alone."""
+
+    count: int
+    clusters: int | None
+
+
+def power_of(work: Work, earlier: Sequence[SeedScores], item_share: float) -> PowerPlan:
+    """Return what a study can show.
+
+    Args:
+        earlier: scores of earlier studies; see `earlier_scores`.
+        item_share: the share of the study's cost that grows with its items, 0 to 1.
+    """
+    study, config = work.study, work.study.compare
+    # A look at some of the seeds is judged as the whole that it belongs to.
+    seeds = config.looks[-1] if config.looks else len(study.seeds)
+    return plan(
+        [_planned(benchmark, earlier, seeds, config) for benchmark in study.benchmarks],
+        seeds=seeds,
+        candidates=len(study.candidates),
+        noise=training_noise(earlier, source=EARLIER) or declared_noise(config),
+        config=config,
+        item_share=item_share,
+    )
+
+
+def _planned(
+    benchmark: BenchmarkConfig, earlier: Sequence[SeedScores], seeds: int, config: CompareConfig
+) -> PlannedBenchmark:
+    items = items_of(benchmark)
+    known = [one for one in earlier if one.benchmark == benchmark.name]
+    declared = "planned_item_sd" in config.model_fields_set
+    return planned(
+        BenchmarkFacts(name=benchmark.name, domain=domain_of(benchmark), metric=metric_of(benchmark)),
+        items.count,
+        seeds,
+        config,
+        n_clusters=items.clusters,
+        accuracy=_control_accuracy(known[-1]) if known and not declared else None,
+    )
+
+
+def declared_noise(config: CompareConfig) -> TrainingNoise:
+    """Return the noise that a study declares, or the default, called so."""
+    declared = "planned_training_noise" in config.model_fields_set
+    return TrainingNoise(points=config.planned_training_noise, source="the study" if declared else "default")
+
+
+def items_of(benchmark: BenchmarkConfig) -> Items:
+    """Return how many items a benchmark has: its file's are counted, the registry's are known."""
+    if benchmark.custom:
+        rows = read_custom(benchmark).rows[: benchmark.limit]
+        clusters = len({row["cluster"] for row in rows}) if benchmark.cluster else None
+        return Items(len(rows), clusters if clusters and clusters > 1 else None)
+    known = REGISTRY[benchmark.name]
+    share = len(benchmark.subsets) / len(known.subsets) if benchmark.subsets else 1.0  # as if all were of one size
+    count = round(known.items[0] * share)
+    count = min(count, benchmark.limit or count)
+    subsets = len(benchmark.subsets or known.subsets)
+    clusters = subsets if known.cluster == "subset" else _PASSAGES.get(benchmark.name)
+    return Items(max(2, count), min(clusters, count) if clusters and clusters > 1 else None)
+
+
+def earlier_scores(work: Work) -> tuple[list[SeedScores], tuple[str, ...]]:
+    """Return the scores of the store's earlier studies of the same base model, a table a benchmark, and which of them
+    could not be read.
+
+    The study's own earlier records are among them: it may have been run before with fewer seeds.
+    """
+    tables, unread, seen = list[SeedScores](), list[str](), set[str]()
+    for ref, _ in work.store.manifests("study"):
+        try:
+            record = read_record(work.store, ref)
+            if record.base.digest == work.base.digest and record.study_hash not in seen:
+                tables += _tables(work.store, record)
+                seen.add(record.study_hash)
+        except IntegrityError as error:
+            unread.append(f"an earlier study says nothing of the training noise: {error.message}")
+    return tables, tuple(unread)
+
+
+def _tables(store: Store, record: StudyRecord) -> Iterator[SeedScores]:
+    runs = {(run.arm, run.seed): run for run in record.runs}
+    seeds = sorted({run.seed for run in record.runs})
+    if len(seeds) < 2:
+        return
+    for benchmark in record.study.benchmarks:
+        refs = {key: run.scores[benchmark.name] for key, run in runs.items()}
+        points = {key: float(store.manifest(ref).provenance["accuracy"]) for key, ref in refs.items()}
+        table = [[points[arm, seed] for seed in seeds] for arm in record.study.arms]
+        yield SeedScores(benchmark.name, refs[CONTROL, seeds[0]].num_rows, table)
+
+
+def _control_accuracy(scores: SeedScores) -> float:
+    return sum(scores.accuracy[0]) / len(scores.accuracy[0]) / 100
