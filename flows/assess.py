@@ -1,6 +1,7 @@
 """The main path: does each candidate make the base model better than equally many tokens of validated data?
 
-Records -> packs -> a plan an arm and seed -> anneals -> scores -> deltas and verdicts -> the report and the tracker.
+Records -> packs -> overlap with the benchmarks -> a plan an arm and seed -> anneals -> scores -> grades by another
+grader -> deltas and verdicts -> the report and the tracker.
 Every step is a task with an explicit key: what the store has is not done again, and a step that was cut off goes on.
 """
 
@@ -15,10 +16,14 @@ from flows.datasets import read_records
 from flows.device import device
 from flows.evaluating import evaluate_arms
 from flows.findings import report_data, tracked_study
+from flows.insights import insights
 from flows.make import make
+from flows.overlaps import find_overlaps, list_items
+from flows.planning import check_worth
 from flows.progress import AnnealProgress, say
 from flows.recipes import TaughtRecipe
-from flows.record import point_to_latest, read_record, record_study
+from flows.record import Made, point_to_latest, read_record, record_study
+from flows.regrading import regrade_arms
 from flows.study import Runtime, Source, Study
 from flows.work import Refs, Run, RunRefs, ScoreRefs, Work, prepare
 from tasks.anneal.config import identity as anneal_identity
@@ -36,32 +41,38 @@ from tasks.track.task import track_study
 def assess(study: Study, runtime: Runtime = Runtime()) -> Path:  # noqa: B008 - frozen, so it may be shared
     """Carry out a study and return the folder of its report."""
     work = prepare(study, runtime)
-    records = {source.name: _records(work, source) for source in study.sources}
+    check_worth(work)
+    records = dict[str, ArtifactRef]()
+    for source in study.sources:
+        records[source.name] = _records(work, source, tuple(records.values()))
     packs = {name: _pack(work, name, ref) for name, ref in records.items()}
     work.check_repeats(packs)
+    items = list_items(work)
+    overlaps = find_overlaps(work, records, items)
     plans = {run: _plan(work, run, packs) for run in work.runs}
     models = _anneal(work, packs, plans)
-    scores = evaluate_arms(work, models)
-    comparison = _compare(work, models, scores)
-    record = record_study(work, records, packs, plans, models, scores, comparison)
-    return _conclude(work, record)
+    scores = evaluate_arms(work, models, records.values())
+    grades = regrade_arms(work, scores)
+    comparison = _compare(work, models, scores, grades, overlaps)
+    made = Made(records, packs, items, overlaps, plans, models, scores, grades, comparison)
+    return _conclude(work, record_study(work, made))
 
 
 def _conclude(work: Work, ref: ArtifactRef) -> Path:
     """Write the report, make it the study's latest, and tell the tracker."""
     store, record = work.store, read_record(work.store, ref)
-    data = report_data(store, record)
+    data = report_data(store, record, insights(work, record))
     report = cached(write_report, store, [report_identity(data)])(data, store.root)
     point_to_latest(store, work.study.name, ref, report)
-    outcome = track_study(tracked_study(store, record, report), work.runtime.track, store.root)
+    outcome = track_study(tracked_study(store, record, report, data), work.runtime.track, store.root)
     if outcome.warning:
         say("track", outcome.warning)
     return store.folder(report)
 
 
-def _records(work: Work, source: Source) -> ArtifactRef:
+def _records(work: Work, source: Source, beside: tuple[ArtifactRef, ...]) -> ArtifactRef:
     if isinstance(source.recipe, TaughtRecipe):
-        return make(work.order(source.name, source.recipe), work.runtime)
+        return make(work.order(source.name, source.recipe), work.runtime, beside)
     return read_records(source, work.store)
 
 
@@ -85,7 +96,7 @@ def _anneal(work: Work, packs: Refs, plans: RunRefs) -> RunRefs:
     return {run: models[run.name] for run in jobs}
 
 
-def _compare(work: Work, models: RunRefs, scores: ScoreRefs) -> ArtifactRef:
-    asked = work.comparison(models, scores)
-    compare = cached(compare_arms, work.store, [compare_identity(*asked)])
-    return compare(*asked, work.store.root)
+def _compare(work: Work, models: RunRefs, scores: ScoreRefs, grades: ScoreRefs, overlaps: Refs) -> ArtifactRef:
+    asked = work.comparison(models, scores, grades)
+    compare = cached(compare_arms, work.store, [compare_identity(*asked, overlaps)])
+    return compare(*asked, work.store.root, overlaps)

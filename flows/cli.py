@@ -43,14 +43,29 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")
 
 
 @app.command()
-def run(study: StudyFile, runtime: RuntimeFile = None, store: StoreFolder = None, as_json: AsJson = False) -> None:
+def run(
+    study: StudyFile,
+    runtime: RuntimeFile = None,
+    store: StoreFolder = None,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="Run a study that the plan finds hopeless, or too large for its devices.")
+    ] = False,
+    until_clear: Annotated[
+        bool, typer.Option("--until-clear", help="Add seeds a round at a time, and stop where the verdicts are clear.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Carry out a study, or what is left of it, and print its verdicts."""
     from flows.study import load_study
 
     declared, settings = load_study(study), _runtime(runtime, store)
-    from flows.assess import assess
-
-    assess(declared, settings)
+    if anyway:
+        settings = settings.model_copy(update={"plan": settings.plan.model_copy(update={"anyway": True})})
+    if until_clear:
+        from flows.until_clear import assess_until_clear as carry_out
+    else:
+        from flows.assess import assess as carry_out
+    carry_out(declared, settings)
     _print_study(settings.store, declared.name, as_json)
 
 
@@ -90,17 +105,17 @@ def make(
 
 @app.command()
 def plan(study: StudyFile, runtime: RuntimeFile = None, store: StoreFolder = None, as_json: AsJson = False) -> None:
-    """Show what running a study would do and cost, and what is cached. Starts nothing."""
-    from flows.outline import outline
+    """Show what a study would do, what it can show, cost and need, and what is cached. Starts nothing."""
+    from flows.plan_tables import plan_view
+    from flows.planning import plan as plan_study
     from flows.study import load_study
-    from flows.tables import outline_tree
     from flows.work import prepare
 
-    found = outline(prepare(load_study(study), _runtime(runtime, store)))
+    found = plan_study(prepare(load_study(study), _runtime(runtime, store)))
     if as_json:
-        _print_json(found.model_dump(mode="json"))
+        _print_json(found.for_scripts())
     else:
-        out.print(outline_tree(found))
+        out.print(plan_view(found))
 
 
 @app.command()
@@ -164,6 +179,63 @@ def demo(
     study = quickstart(folder, settings)
     assess(study, settings)
     _print_study(settings.store, study.name, as_json)
+
+
+@app.command()
+def compare(
+    control: Annotated[
+        list[Path], typer.Option("--control", help="The control's results; again for each further seed.")
+    ],
+    candidate: Annotated[
+        list[Path], typer.Option("--candidate", help="A candidate's results: as many paths as the control has.")
+    ],
+    domain: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--domain", help="NAME=DOMAIN of a benchmark that nobody knows: math, knowledge, reasoning or coding."
+        ),
+    ] = None,
+    report: Annotated[Path | None, typer.Option("--report", help="Also write the report into this folder.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare results that you have: OpenCompass's, lm-evaluation-harness's, or JSON lines of right and wrong."""
+    from flows.comparing import as_json as for_scripts
+    from flows.comparing import compare_results, parse_domains, write_report
+    from flows.tables import comparison_table
+
+    compared = compare_results(control, candidate, parse_domains(domain or ()))
+    page = None if report is None else write_report(compared, report)
+    if as_json:
+        _print_json(for_scripts(compared, page))
+        return
+    out.print(comparison_table(compared.name, compared.comparison))
+    for one in compared.inputs:
+        out.print(f"read  {escape(one.arm)}: {one.format}, {escape(', '.join(one.paths))}", soft_wrap=True)
+    for note in compared.notes:
+        out.print(f"note  {escape(note)}", soft_wrap=True)
+    if page is not None:
+        out.print(f"report  {page}", soft_wrap=True)
+
+
+@app.command()
+def audit(
+    table: Annotated[
+        Path,
+        typer.Argument(
+            metavar="TABLE.csv", help="Columns table, dataset, benchmark, score, delta, in percent.", show_default=False
+        ),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Check a printed table of scores and deltas by its own numbers: baselines, misprints, chance."""
+    from flows.audit_tables import audit_tables
+    from flows.auditing import audit_file
+
+    found = audit_file(table)
+    if as_json:
+        _print_json(found.model_dump(mode="json"))
+    else:
+        out.print(audit_tables(found))
 
 
 @app.command()

@@ -104,15 +104,23 @@ def order_identity(order: Order, runtime: Runtime) -> Identity:
 
 
 @flow(name="make", flow_run_name="make {order.name}")
-def make(order: Order, runtime: Runtime = Runtime()) -> ArtifactRef:  # noqa: B008 - frozen, so it may be shared
-    """Make a dataset by its recipe (RECORDS), or find it in the store."""
+def make(
+    order: Order,
+    runtime: Runtime = Runtime(),  # noqa: B008 - frozen, so it may be shared
+    beside: tuple[ArtifactRef, ...] = (),
+) -> ArtifactRef:
+    """Make a dataset by its recipe (RECORDS), or find it in the store.
+
+    Args:
+        beside: what the same run has made before: the caps on what it asks are over all of it.
+    """
     store = Store(runtime.store)
     identity = order_identity(order, runtime)
     if (found := store.find(identity)) is not None:
         return found
     check_order(order)
     release_anneals()  # whoever trained before: the cores are the teacher's now
-    shop = Workshop(order.name, runtime, _items(order, runtime, store))
+    shop = Workshop(order.name, runtime, _items(order, runtime, store), beside)
     # Between two questions a teacher stays loaded, so the device is the recipe's until its last one.
     with device(store, [identity] if _is_local(order.recipe) else []):
         try:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Literal
 
 from flows.recipes import TaughtRecipe
-from flows.study import CONTROL
+from flows.study import CONTROL, Source
 from flows.work import Run, Work
 from tasks.anneal.config import identity as anneal_identity
 from tasks.compare.task import identity as compare_identity
 from tasks.core.errors import StudyError
 from tasks.core.identity import Frozen, Identity
 from tasks.core.store import ArtifactRef
+from tasks.judge.regrade import regrade_identity
 
+_Scores = dict[tuple[Run, str], ArtifactRef | None]
 #: waiting: its inputs are not there yet, so whether it is cached cannot be known; it counts as work to do.
 State = Literal["cached", "to run", "waiting"]
 
@@ -60,24 +62,27 @@ def outline(work: Work) -> Outline:
     """Return what running the study would do."""
     walk = _Walk(work)
     packs = _packs(walk)
+    overlaps = _overlaps(walk)
     models = {run: _model(walk, run, packs) for run in work.runs}
     scores = _scores(walk, models)
-    done = {run: ref for run, ref in models.items() if ref}
-    found = {key: ref for key, ref in scores.items() if ref}
-    whole = len(done) == len(models) and len(found) == len(scores)
-    needs = tuple(f"{run.name} on {benchmark}" for run, benchmark in scores)
-    walk.look("compare", work.study.name, needs, compare_identity(*work.comparison(done, found)) if whole else None)
+    grades = _grades(walk, scores)
+    _comparison(walk, models, scores, grades, overlaps)
     return _summed(work, walk.steps, _warnings(work, packs))
 
 
 def _packs(walk: _Walk) -> dict[str, ArtifactRef | None]:
     work, packs = walk.work, dict[str, ArtifactRef | None]()
     for source in work.study.sources:
-        stage = "recipe" if isinstance(source.recipe, TaughtRecipe) else "rules" if source.recipe else "ingest"
+        stage = _stage(source)
         records = walk.look(stage, source.name, (), work.records_identity(source))
         identity = work.pack_identity(records) if records else None
         packs[source.name] = walk.look("pack", source.name, (f"{stage} {source.name}",), identity)
     return packs
+
+
+def _stage(source: Source) -> str:
+    """Return the stage that makes a source's records."""
+    return "recipe" if isinstance(source.recipe, TaughtRecipe) else "rules" if source.recipe else "ingest"
 
 
 def _model(walk: _Walk, run: Run, packs: dict[str, ArtifactRef | None]) -> ArtifactRef | None:
@@ -92,7 +97,7 @@ def _model(walk: _Walk, run: Run, packs: dict[str, ArtifactRef | None]) -> Artif
     return walk.look("anneal", run.name, (f"plan {run.name}",), identity)
 
 
-def _scores(walk: _Walk, models: dict[Run, ArtifactRef | None]) -> dict[tuple[Run, str], ArtifactRef | None]:
+def _scores(walk: _Walk, models: dict[Run, ArtifactRef | None]) -> _Scores:
     work = walk.work
     jobs = work.evaluate_jobs({run: model for run, model in models.items() if model})
     scores = {}
@@ -103,6 +108,47 @@ def _scores(walk: _Walk, models: dict[Run, ArtifactRef | None]) -> dict[tuple[Ru
             name = f"{run.name} on {benchmark.name}"
             scores[key] = walk.look("evaluate", name, (f"anneal {run.name}",), identity)
     return scores
+
+
+def _overlaps(walk: _Walk) -> dict[str, ArtifactRef | None]:
+    work = walk.work
+    items = walk.look("items", work.study.name, (), work.items_identity())
+    overlaps = dict[str, ArtifactRef | None]()
+    for source in work.study.candidates:
+        records = work.store.find(work.records_identity(source))
+        identity = work.overlap_identity(records, items) if records and items else None
+        needs = (f"{_stage(source)} {source.name}", f"items {work.study.name}")
+        overlaps[source.name] = walk.look("overlap", source.name, needs, identity)
+    return overlaps
+
+
+def _grades(walk: _Walk, scores: _Scores) -> _Scores:
+    """Look up what is graded again: known by name before it is scored."""
+    found = walk.work.regrade_jobs({key: ref for key, ref in scores.items() if ref})
+    grades = {}
+    for run, benchmark in scores:
+        if benchmark in walk.work.regraded:
+            name, job = f"{run.name} on {benchmark}", found.get((run, benchmark))
+            identity = regrade_identity(job) if job else None
+            grades[run, benchmark] = walk.look("regrade", name, (f"evaluate {name}",), identity)
+    return grades
+
+
+def _comparison(
+    walk: _Walk,
+    models: dict[Run, ArtifactRef | None],
+    scores: _Scores,
+    grades: _Scores,
+    overlaps: dict[str, ArtifactRef | None],
+) -> None:
+    work, identity = walk.work, None
+    done = {run: ref for run, ref in models.items() if ref}
+    scored, graded = ({key: ref for key, ref in refs.items() if ref} for refs in (scores, grades))
+    matched = {name: ref for name, ref in overlaps.items() if ref}
+    if (len(done), len(scored), len(graded), len(matched)) == (len(models), len(scores), len(grades), len(overlaps)):
+        identity = compare_identity(*work.comparison(done, scored, graded), matched)
+    needs = tuple(f"{run.name} on {benchmark}" for run, benchmark in scores)
+    walk.look("compare", work.study.name, needs, identity)
 
 
 def _summed(work: Work, steps: list[Step], warnings: tuple[str, ...]) -> Outline:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 from uuid import UUID
@@ -12,6 +14,7 @@ import httpx
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.exceptions import PrefectException
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
 from tasks.anneal.engine import Progress as AnnealState
@@ -20,12 +23,19 @@ from tasks.generate.engine import Progress as GenerateState
 from tasks.judge.task import Progress as JudgeState
 
 _SECONDS_BETWEEN_LINES = 5.0
+_LITTLE_ROOM = 2 << 30
 console = Console(stderr=True, highlight=False)
 
 
 def say(stage: str, text: str) -> None:
     """Print one line of progress on standard error."""
     console.print(f"[bold]{stage:>9}[/]  {text}", soft_wrap=True)
+
+
+def warn_if_nearly_full(folder: Path) -> None:
+    """Say so where a disk has little room left: better before hours of work than in the middle of them."""
+    if (free := shutil.disk_usage(folder).free) < _LITTLE_ROOM:
+        say("store", f"[yellow]only {free / 2**30:.1f} GiB are free on the disk of {folder}[/]")
 
 
 class Meter:
@@ -113,6 +123,7 @@ class GenerateProgress:
         self._last = time.monotonic()
         self._final: GenerateState | None = None
         self._started = False
+        self._requeues = 0
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -129,10 +140,13 @@ class GenerateProgress:
     def __call__(self, state: GenerateState) -> None:
         if state.state == "starting":
             if not self._started:
-                say("generate", f"{self.name}  starting the teacher")
+                say("generate", f"{self.name}  starting {escape(state.where)}")
             self._started = True
         elif state.state == "answering":
             self._final = state
+            if state.requeues > self._requeues:
+                self._requeues = state.requeues
+                say("generate", f"{self.name}  [yellow]asked again ({state.requeues}):[/] {escape(state.trouble)}")
             self._bar.update(self._task, completed=state.rows, total=state.total, description=_told(state))
             if time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES:
                 self._last = time.monotonic()

@@ -46,9 +46,11 @@ class Dataset(SourceConfig):
 
     Attributes:
         recipe: the rule that makes it, instead of a file or a hub dataset.
+        licence: the terms that it comes under, in a word (``CC-BY-4.0``), for the reports; it changes no result.
     """
 
     recipe: RuleRecipe | None = None
+    licence: str | None = Field(default=None, min_length=1)
 
     @model_validator(mode="before")
     @classmethod
@@ -87,7 +89,7 @@ class Distill(Frozen):
         keep: which answer is kept; the paper does not say whether with its reasoning.
         originals: for ``keep: {answers: original}``, the same questions with the answers that they came with, where
             those are not the references. Questions are matched by their words.
-        dedup: which questions are the same.
+        dedup: which questions are the same; null keeps them all.
         decontaminate: which questions give a benchmark's item away.
     """
 
@@ -99,12 +101,12 @@ class Distill(Frozen):
     reader: GenerateConfig | None = None
     keep: KeepConfig = KeepConfig()
     originals: Dataset | None = None
-    dedup: DedupConfig = DedupConfig()
+    dedup: DedupConfig | None = DedupConfig()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
 
     @model_validator(mode="after")
     def _has_enough_samples(self) -> Distill:
-        if self.judge.mode != "reference" and self.prompt.samples < self.judge.k:
+        if self.judge.mode in ("self", "both") and self.prompt.samples < self.judge.k:
             raise ValueError(f"prompt.samples: a majority of {self.judge.k} needs as many answers; give that or more")
         if self.originals is not None and self.keep.answers == "teacher":
             raise ValueError("originals: `keep.answers` is teacher, so they are not used; leave them out")
@@ -120,7 +122,7 @@ class Failures(Frozen):
         prompt: how it is asked, and how often.
         judge: which answers are right; only ``reference`` makes sense.
         wrong: how many of a question's answers must be wrong (arXiv:2510.07169 gives no number).
-        dedup: which questions are the same.
+        dedup: which questions are the same; null keeps them all.
         decontaminate: which questions give a benchmark's item away.
     """
 
@@ -130,7 +132,7 @@ class Failures(Frozen):
     prompt: PromptConfig = PromptConfig(samples=4)
     judge: JudgeConfig = JudgeConfig()
     wrong: int = Field(default=3, ge=1)
-    dedup: DedupConfig = DedupConfig()
+    dedup: DedupConfig | None = DedupConfig()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
 
     @model_validator(mode="after")
@@ -150,7 +152,7 @@ class Retrieve(Frozen):
         pool: where rows are looked for; test splits are never found.
         embed: the encoder (dense retrieval alone).
         search: ``dense`` by vectors, or ``bm25`` by words.
-        dedup: which rows are the same.
+        dedup: which rows are the same; null keeps them all.
         decontaminate: which rows give a benchmark's item away.
     """
 
@@ -159,7 +161,7 @@ class Retrieve(Frozen):
     pool: Annotated[tuple[Dataset, ...], Field(min_length=1)]
     embed: EmbedConfig = EmbedConfig()
     search: DenseConfig | Bm25Config = Field(default=DenseConfig(), discriminator="kind")
-    dedup: DedupConfig = DedupConfig()
+    dedup: DedupConfig | None = DedupConfig()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
 
     @model_validator(mode="after")
@@ -182,7 +184,7 @@ class Augment(Frozen):
         prompt: how it is asked; each sample is blind to the others.
         judge: which solutions hold up.
         keep: which solution is kept.
-        dedup: which problems are the same.
+        dedup: which problems are the same; null keeps them all.
         decontaminate: which problems give a benchmark's item away.
     """
 
@@ -195,7 +197,7 @@ class Augment(Frozen):
     prompt: PromptConfig = PromptConfig(samples=2)
     judge: JudgeConfig = JudgeConfig(mode="self", threshold=1.0, k=2)
     keep: KeepConfig = KeepConfig()
-    dedup: DedupConfig = DedupConfig()
+    dedup: DedupConfig | None = DedupConfig()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
 
 

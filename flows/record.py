@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from flows.study import Study
 from flows.work import Refs, RunRefs, ScoreRefs, Work
@@ -17,22 +18,27 @@ from tasks.core.store import ArtifactRef, Draft, Store, write_json
 
 STAGE = "study"
 #: Raised whenever the meaning of a study's record changes.
-RECORD_VERSION = 2
+RECORD_VERSION = 3
 _FILE = "study.json"
 
 
 class RunRecord(Frozen):
-    """One anneal of a study and what became of it; `scores` by benchmark."""
+    """One anneal of a study and what became of it; `scores` by benchmark, and `grades` where they were graded again."""
 
     arm: str
     seed: int
     plan: ArtifactRef
     model: ArtifactRef
     scores: dict[str, ArtifactRef]
+    grades: dict[str, ArtifactRef] = Field(default_factory=dict)
 
 
 class StudyRecord(Frozen):
-    """A finished study: what was asked, and every artifact behind the answer."""
+    """A finished study: what was asked, and every artifact behind the answer.
+
+    Attributes:
+        items: the benchmarks' items as texts; `overlaps` what each candidate's rows share with them.
+    """
 
     study: Study
     study_hash: str
@@ -41,6 +47,23 @@ class StudyRecord(Frozen):
     records: dict[str, ArtifactRef]
     packs: dict[str, ArtifactRef]
     runs: tuple[RunRecord, ...]
+    comparison: ArtifactRef
+    items: ArtifactRef | None = None
+    overlaps: dict[str, ArtifactRef] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a study made, in the order in which it did; see `StudyRecord`."""
+
+    records: Refs
+    packs: Refs
+    items: ArtifactRef
+    overlaps: Refs
+    plans: RunRefs
+    models: RunRefs
+    scores: ScoreRefs
+    grades: ScoreRefs
     comparison: ArtifactRef
 
 
@@ -51,17 +74,16 @@ class Latest(Frozen):
     report: ArtifactRef
 
 
-def record_study(
-    work: Work, records: Refs, packs: Refs, plans: RunRefs, models: RunRefs, scores: ScoreRefs, comparison: ArtifactRef
-) -> ArtifactRef:
+def record_study(work: Work, made: Made) -> ArtifactRef:
     """Publish the record of a finished study."""
     runs = tuple(
         RunRecord(
             arm=run.arm,
             seed=run.seed,
-            plan=plans[run],
-            model=models[run],
-            scores={name: ref for (scored, name), ref in scores.items() if scored == run},
+            plan=made.plans[run],
+            model=made.models[run],
+            scores={name: ref for (scored, name), ref in made.scores.items() if scored == run},
+            grades={name: ref for (graded, name), ref in made.grades.items() if graded == run},
         )
         for run in work.runs
     )
@@ -70,17 +92,21 @@ def record_study(
         study_hash=work.study_hash(),
         base=work.base,
         machine=machine(),
-        records=dict(records),
-        packs=dict(packs),
+        records=dict(made.records),
+        packs=dict(made.packs),
         runs=runs,
-        comparison=comparison,
+        comparison=made.comparison,
+        items=made.items,
+        overlaps=dict(made.overlaps),
     )
-    inputs = {"comparison": comparison.digest} | {f"plan/{run.name}": plan.digest for run, plan in plans.items()}
+    inputs = {"comparison": made.comparison.digest, "items": made.items.digest}
+    inputs |= {f"plan/{run.name}": plan.digest for run, plan in made.plans.items()}
+    inputs |= {f"overlap/{name}": ref.digest for name, ref in made.overlaps.items()}
     identity = Identity.of(STAGE, RECORD_VERSION, {"name": work.study.name, "hash": record.study_hash}, inputs)
 
     def build(draft: Draft) -> None:
         (draft.folder / _FILE).write_text(record.model_dump_json(indent=1), encoding="utf-8")
-        draft.sources = {"comparison": comparison.path}
+        draft.sources = {"comparison": made.comparison.path}
 
     return work.store.produce(identity, build)
 

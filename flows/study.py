@@ -17,11 +17,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from flows.attribution import filters, without
 from flows.declared import declared_in, parse, read_yaml
-from flows.recipes import Dataset, Recipe
+from flows.machine import PlanRuntime
+from flows.recipes import Dataset, Recipe, TaughtRecipe
 from tasks.anneal.config import AnnealConfig, AnnealRuntime, accumulation
 from tasks.checkpoint.config import ModelConfig
-from tasks.compare.config import CompareConfig
+from tasks.compare.config import CompareConfig, FilterArm
 from tasks.core.identity import Frozen
 from tasks.embed.config import EmbedRuntime
 from tasks.evaluate.config import BenchmarkConfig, EvaluateConfig, EvaluateRuntime
@@ -61,6 +63,13 @@ class ValidatedSource(Source):
     weight: float = Field(gt=0)
 
 
+class LeftOut(Frozen):
+    """A candidate made without one of its filters."""
+
+    source: Source
+    lacks: FilterArm
+
+
 class Study(Frozen):
     """One question: does each candidate make the base model better than equally many tokens of validated data?
 
@@ -81,6 +90,8 @@ class Study(Frozen):
         benchmarks: what every arm is scored on.
         evaluate: how it is asked.
         compare: which benchmarks decide, and the margins of the others.
+        attribute_filters: for each candidate that a recipe with filters makes, one arm more for each filter, made
+            without it; what the filter is worth is the difference. Such arms have no verdict of their own.
     """
 
     name: Name
@@ -99,6 +110,7 @@ class Study(Frozen):
     benchmarks: Annotated[tuple[BenchmarkConfig, ...], Field(min_length=1)]
     evaluate: EvaluateConfig = EvaluateConfig()
     compare: CompareConfig = CompareConfig()
+    attribute_filters: bool = False
 
     @field_validator("seeds")
     @classmethod
@@ -120,7 +132,7 @@ class Study(Frozen):
 
     @model_validator(mode="after")
     def _makes_sense(self) -> Study:
-        names = [CONTROL, *(source.name for source in (*self.validated, *self.candidates))]
+        names = [CONTROL, *(source.name for source in self.sources)]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(
                 f"candidates: the name {twice[0]!r} is taken; sources, candidates and control need their own"
@@ -137,6 +149,9 @@ class Study(Frozen):
                 f"compare.primary: none of {', '.join(benchmarks)} is of domain math, so nothing decides; name the "
                 "benchmarks that do"
             )
+        if self.compare.looks and len(self.seeds) not in self.compare.looks:
+            looks = ", ".join(map(str, self.compare.looks))
+            raise ValueError(f"compare.looks: the study has {len(self.seeds)} seeds and looks at {looks}; add a look")
         if self.sequences == 0:
             step = self.anneal.sequence_length * self.anneal.global_batch
             raise ValueError(
@@ -154,12 +169,29 @@ class Study(Frozen):
     @property
     def sources(self) -> tuple[Source, ...]:
         """Every source, the validated ones first."""
-        return (*self.validated, *self.candidates)
+        return (*self.validated, *self.candidates, *(one.source for one in self.leave_one_out))
+
+    @property
+    def leave_one_out(self) -> tuple[LeftOut, ...]:
+        """The candidates made without one of their filters, where the study asks what filters are worth."""
+        recipes = [(one, one.recipe) for one in self.candidates if isinstance(one.recipe, TaughtRecipe)]
+        return tuple(
+            LeftOut(
+                source=candidate.model_copy(
+                    update={"name": f"{candidate.name}-without-{name}", "recipe": without(recipe, name)}
+                ),
+                lacks=FilterArm(arm=f"{candidate.name}-without-{name}", candidate=candidate.name, filter=name),
+            )
+            for candidate, recipe in recipes
+            for name in filters(recipe)
+            if self.attribute_filters
+        )
 
     @property
     def arms(self) -> tuple[str, ...]:
         """The arms' names, the control first."""
-        return (CONTROL, *(candidate.name for candidate in self.candidates))
+        candidates = (*self.candidates, *(one.source for one in self.leave_one_out))
+        return (CONTROL, *(candidate.name for candidate in candidates))
 
     @property
     def pack(self) -> PackConfig:
@@ -187,6 +219,7 @@ class Runtime(Frozen):
         embed: devices of the encoder.
         retrieve: threads and memory of the search.
         track: the MLflow server, SQLite under the store by default.
+        plan: the devices that a plan reckons with, prices, and when a study is refused.
     """
 
     store: Path = Path("store")
@@ -196,6 +229,7 @@ class Runtime(Frozen):
     embed: EmbedRuntime = EmbedRuntime()
     retrieve: RetrieveRuntime = RetrieveRuntime()
     track: TrackConfig = TrackConfig()
+    plan: PlanRuntime = PlanRuntime()
 
 
 def load_study(path: Path) -> Study:

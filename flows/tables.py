@@ -24,10 +24,16 @@ _STATES = {"cached": "green", "to run": "yellow", "waiting": "dim"}
 
 def study_table(record: StudyRecord, comparison: Comparison) -> RenderableType:
     """Return a study's verdicts with their sentences, and every delta with its interval."""
-    title = f"{record.study.name}: each candidate against the control, in points, {len(comparison.seeds)} seeds"
+    return comparison_table(record.study.name, comparison)
+
+
+def comparison_table(name: str, comparison: Comparison) -> RenderableType:
+    """Return the verdicts of a comparison with their sentences, and every delta with its interval."""
+    seeds = f"{len(comparison.seeds)} {'seed' if len(comparison.seeds) == 1 else 'seeds'}"
+    title = f"{name}: each candidate against the control, in points, {seeds}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
     for heading in ("candidate", "verdict", "benchmark"):
-        table.add_column(heading, no_wrap=True)
+        table.add_column(heading, no_wrap=heading == "verdict", overflow="fold")
     for heading in ("delta", "95 % interval", "n"):
         table.add_column(heading, justify="right", no_wrap=True)
     for candidate in comparison.candidates:
@@ -37,7 +43,7 @@ def study_table(record: StudyRecord, comparison: Comparison) -> RenderableType:
             verdict = Text(candidate.verdict, style=f"bold {colour}") if first else ""
             table.add_row(candidate.name if first else "", verdict, *_cells(delta))
         table.add_section()
-    sentences = [Text(f"{c.name}: {c.sentence}") for c in comparison.candidates]
+    sentences = [Text(f"{c.name}: {c.sentence} {c.more}".rstrip()) for c in comparison.candidates]
     warnings = [*comparison.warnings, *(f"{c.name}: {w}" for c in comparison.candidates for w in c.warnings)]
     return Group(table, *sentences, *(Text(f"warning: {warning}", style="yellow") for warning in warnings))
 

@@ -22,10 +22,14 @@ from tasks.core.checkpoint import Checkpoint
 from tasks.core.errors import DataError, StudyError
 from tasks.core.identity import Identity, fingerprint
 from tasks.core.store import ArtifactRef, Store
+from tasks.decontaminate.config import DecontaminateConfig
+from tasks.decontaminate.task import overlap_identity
 from tasks.evaluate.config import BenchmarkConfig, EvaluateJob
 from tasks.evaluate.custom import read_custom
 from tasks.evaluate.drain import identity_of
-from tasks.evaluate.suite import check_allowed, data_files, domain_of, metric_of
+from tasks.evaluate.items import items_identity
+from tasks.evaluate.suite import check_allowed, data_files, domain_of, is_written_out, metric_of
+from tasks.judge.regrade import RegradeConfig, RegradeJob
 from tasks.mix.plan import check_epochs
 from tasks.mix.task import pack_identity, plan_identity, read_size, sources
 
@@ -47,6 +51,8 @@ class Run:
 RunRefs = Mapping[Run, ArtifactRef]
 ScoreRefs = Mapping[tuple[Run, str], ArtifactRef]
 MODEL_FOLDER = "model"
+#: A benchmark compared as text has its answer on the first line that is not empty.
+_FIRST_LINE = r"\A\s*(\S[^\n]*)"
 
 
 @dataclass(frozen=True)
@@ -126,12 +132,55 @@ class Work:
             for benchmark in self.study.benchmarks
         }
 
+    @cached_property
+    def regraded(self) -> dict[str, BenchmarkConfig]:
+        """The benchmarks whose answers another grader grades again: mathematics that is written out."""
+        return {b.name: b for b in self.study.benchmarks if domain_of(b) == "math" and is_written_out(b)}
+
+    def regrade_jobs(self, scores: ScoreRefs) -> dict[tuple[Run, str], RegradeJob]:
+        """Return what the second grader has to know of each table of scores that it can grade."""
+        return {
+            (run, name): RegradeJob(name=f"{run.name} on {name}", scores=ref, config=self._reading(self.regraded[name]))
+            for (run, name), ref in scores.items()
+            if name in self.regraded
+        }
+
+    def _reading(self, benchmark: BenchmarkConfig) -> RegradeConfig:
+        """Return where a benchmark's answers are, as far as it is declared."""
+        as_text = benchmark.custom and benchmark.extract == "text"
+        pattern = benchmark.pattern or (_FIRST_LINE if as_text else None)
+        return RegradeConfig(pattern=pattern, profile=self.study.evaluate.profile)
+
+    def items_identity(self) -> Identity:
+        """Return the identity of the benchmarks' items as texts."""
+        return items_identity(self.study.benchmarks, self.study.evaluate, self.runtime.evaluate)
+
+    @property
+    def overlap(self) -> DecontaminateConfig:
+        """How rows are held against benchmark items; every share that the comparison asks for is recorded."""
+        usual = DecontaminateConfig()
+        least = min(usual.report_ratio, *self.study.compare.overlap_ratios)
+        return DecontaminateConfig(report_ratio=least)
+
+    def overlap_identity(self, records: ArtifactRef, items: ArtifactRef) -> Identity:
+        """Return the identity of what a source's records share with the benchmarks' items."""
+        return overlap_identity(self.overlap, records, items)
+
     def comparison(
-        self, models: RunRefs, scores: ScoreRefs
+        self, models: RunRefs, scores: ScoreRefs, grades: ScoreRefs
     ) -> tuple[list[ScoredArm], list[BenchmarkFacts], str, CompareConfig]:
         """Return what `compare` has to know: every score, the benchmarks' facts, the control's name and the rule."""
+        lacks = {one.source.name: one.lacks for one in self.study.leave_one_out}
         scored = [
-            ScoredArm(arm=run.arm, seed=run.seed, benchmark=benchmark, scores=ref, anneal=models[run])
+            ScoredArm(
+                arm=run.arm,
+                seed=run.seed,
+                benchmark=benchmark,
+                scores=ref,
+                anneal=models[run],
+                grades=grades.get((run, benchmark)),
+                lacks=lacks.get(run.arm),
+            )
             for (run, benchmark), ref in scores.items()
         ]
         facts = [

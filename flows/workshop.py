@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flows.caching import cached
+from flows.caps import spent_on
 from flows.datasets import read_records
 from flows.device import device
-from flows.progress import GenerateProgress, JudgeProgress, say
+from flows.progress import GenerateProgress, JudgeProgress, say, warn_if_nearly_full
 from flows.recipes import Dataset
 from flows.study import Runtime
 from tasks.core.store import ArtifactRef, Store
@@ -46,11 +47,13 @@ class Workshop:
         name: the dataset that is made, for people.
         runtime: what it runs on.
         items: the benchmark items that no row may give away (ITEMS), None where no benchmark is declared.
+        beside: what the same run has made before: the caps on what it asks are over all of it.
     """
 
     name: str
     runtime: Runtime
     items: ArtifactRef | None
+    beside: tuple[ArtifactRef, ...] = ()
 
     @property
     def store(self) -> Store:
@@ -60,10 +63,11 @@ class Workshop:
         """Return a declared dataset's records."""
         return read_records(dataset, self.store)
 
-    def clean(self, records: ArtifactRef, same: DedupConfig, overlap: DecontaminateConfig) -> ArtifactRef:
-        """Return records without repetitions, and without what gives a benchmark's item away."""
-        once = cached(dedup, self.store, [dedup_identity(same, [records])])
-        records = once(self.name, same, [records], self.store.root)
+    def clean(self, records: ArtifactRef, same: DedupConfig | None, overlap: DecontaminateConfig) -> ArtifactRef:
+        """Return records without repetitions, where they are to go, and without what gives a benchmark's item away."""
+        if same is not None:
+            once = cached(dedup, self.store, [dedup_identity(same, [records])])
+            records = once(self.name, same, [records], self.store.root)
         if self.items is None:
             say("clean", f"[yellow]{self.name}: no benchmark is declared, so nothing was decontaminated[/]")
             return records
@@ -85,8 +89,12 @@ class Workshop:
         needed = (
             [answers_identity(model, requests, teacher_digest(model.model))] if model.model.engine == "vllm" else []
         )
+        warn_if_nearly_full(self.store.root)
+        # What this recipe has asked before lies behind its requests.
+        before = spent_on(self.store, [*self.beside, requests], self.runtime.generate)
         with device(self.store, needed), GenerateProgress(self.name) as progress:
-            return generate(self.name, model, requests, self.runtime.generate, self.store.root, report=progress)
+            where = (self.runtime.generate, self.store.root)
+            return generate(self.name, model, requests, *where, before=before, report=progress)
 
     def verdicts(
         self,

@@ -68,9 +68,30 @@ OVERLAPS: Columns = {
 #: How far one benchmark item was seen in a set of training rows. `ratio` is the highest overlap with any row, 0 where
 #: there is none, `kept_ratio` with any row that was not dropped, `rows` how many rows were dropped for it; `status` is
 #: ``contaminated`` where there are such rows, ``clean``, or ``unchecked`` (too short, or nothing but boilerplate).
+#: Where overlaps are only reported, nothing is dropped: `rows` counts those that would be.
 EXPOSURES: Columns = {
     "benchmark": "string", "item": "string", "status": "string", "ratio": "double", "kept_ratio": "double",
     "rows": "int64",
+}  # fmt: skip
+
+#: One row of a set of records that is near to one benchmark item; `rank` counts from 1. `share` is its BM25 `score`
+#: over the one that the item's own text would get, 0 to 1.
+NEIGHBOURS: Columns = {
+    "benchmark": "string", "item": "string", "row_id": "string", "rank": "int64", "score": "double", "share": "double",
+}  # fmt: skip
+
+#: One row that repeats another one of a set of records: `of` is the row that stands for both, `same` says that their
+#: words are the same, `similarity` is the Jaccard similarity of their shingles.
+DUPLICATES: Columns = {
+    "row_id": "string", "source": "string", "of": "string", "same": "bool", "similarity": "double",
+}  # fmt: skip
+
+#: One benchmark item that a candidate fixed or broke: `control` and `candidate` are the shares of seeds at which each
+#: gets it right, `overlap` how much of its text a training row holds, `near` how near the nearest one is; both 0 to 1,
+#: null where unknown.
+CHANGES: Columns = {
+    "benchmark": "string", "item": "string", "topic": "string", "difficulty": "string", "change": "string",
+    "control": "double", "candidate": "double", "overlap": "double", "near": "double", "row_id": "string",
 }  # fmt: skip
 
 #: One row that was left out, and why. `row_id` is null where the row never became a record.
@@ -99,6 +120,20 @@ STEPS: Columns = {
 SCORES: Columns = {
     "benchmark": "string", "item": "string", "cluster": "string", "correct": "double", "truncated": "bool",
     "bits": "double", "bytes": "int64", "prompt": "string", "prediction": "string", "gold": "string",
+}  # fmt: skip
+
+#: One benchmark answer as another grader takes it: `scored` is the benchmark's own word, 0 (wrong) to 1 (right);
+#: `correct` the other's, 0 or 1, null where it cannot tell. `prediction` and `gold` are the ends of what the model
+#: wrote and of the reference; `method` is what decided and `evidence` what it saw.
+GRADES: Columns = {
+    "benchmark": "string", "item": "string", "scored": "double", "correct": "double", "prediction": "string",
+    "gold": "string", "method": "string", "evidence": "string",
+}  # fmt: skip
+
+#: One answer on which two graders disagree; as GRADES, with whose it is.
+DISAGREEMENTS: Columns = {
+    "arm": "string", "seed": "int64", "benchmark": "string", "item": "string", "prediction": "string",
+    "gold": "string", "grader": "string", "scored": "double", "regraded": "double", "evidence": "string",
 }  # fmt: skip
 
 

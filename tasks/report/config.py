@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from tasks.core.cards import ValidatedCard
+from tasks.core.costs import CostPerPoint
 from tasks.core.identity import Frozen
-from tasks.core.results import Comparison
+from tasks.core.ledgers import Ledger
+from tasks.core.results import Comparison, PowerPlan
 
 #: Raised whenever the meaning or the form of a report changes.
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 
 
 class SourceUse(Frozen):
@@ -42,6 +45,30 @@ class Dropped(Frozen):
     rows: int
 
 
+class FunnelStep(Frozen):
+    """One step of the recipe that made a candidate: rows in what it published, and rows that it left out.
+
+    Attributes:
+        reasons: of the rows left out, in words with their numbers.
+        tokens: prompt and output tokens of a model that was asked.
+    """
+
+    stage: str
+    rows: int
+    dropped: int
+    reasons: str = ""
+    tokens: int = 0
+    seconds: float = 0.0
+    cost: float = 0.0
+
+
+class Funnel(Frozen):
+    """How a candidate that a recipe made came about, the first step first."""
+
+    candidate: str
+    steps: tuple[FunnelStep, ...]
+
+
 class StageCost(Frozen):
     """What a stage took, summed over its artifacts, whether made now or found in the store."""
 
@@ -59,7 +86,7 @@ class Named(Frozen):
 
 
 class ReportData(Frozen):
-    """Everything a report shows.
+    """Everything a report shows. What is not known is left out, and its section with it.
 
     Attributes:
         study: the study's name.
@@ -68,11 +95,16 @@ class ReportData(Frozen):
         comparison: the verdicts and deltas.
         sources: what was trained on, a row an arm and source.
         drops: what was left out.
+        card: the validated set.
+        funnels: how each candidate that a recipe made came about.
+        ledgers: what each candidate fixed and broke.
+        power: what the study could show, as planned.
+        points: what a point of each candidate cost.
         costs: tokens and seconds by stage.
         engines: name and version of each engine that had a part.
         digests: name and digest of each input and artifact worth naming.
         machine: what it ran on, in a few words.
-        study_hash: the study's identity, fixed before the run.
+        study_hash: the study's identity, fixed before the run; empty where the results are not of a study.
         date: when its comparison was made, ISO 8601.
         warnings: anything else that a reader has to know, beside those of the comparison.
     """
@@ -83,10 +115,15 @@ class ReportData(Frozen):
     comparison: Comparison
     sources: tuple[SourceUse, ...] = ()
     drops: tuple[Dropped, ...] = ()
+    card: ValidatedCard | None = None
+    funnels: tuple[Funnel, ...] = ()
+    ledgers: tuple[Ledger, ...] = ()
+    power: PowerPlan | None = None
+    points: tuple[CostPerPoint, ...] = ()
     costs: tuple[StageCost, ...] = ()
     engines: tuple[Named, ...] = ()
     digests: tuple[Named, ...] = ()
     machine: str = ""
-    study_hash: str
+    study_hash: str = ""
     date: str
     warnings: tuple[str, ...] = ()

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 from tasks.core.identity import Frozen
-from tasks.core.results import CandidateResult, Comparison, Delta, DomainDelta
+from tasks.core.results import CandidateResult, Comparison, Delta, DomainDelta, GradedDelta
 
 _ORDER = ("math", "reasoning", "knowledge", "coding")
 
@@ -79,7 +79,7 @@ def by_domain(deltas: Sequence[Delta]) -> list[Delta]:
     return sorted(deltas, key=lambda delta: _ORDER.index(delta.domain))
 
 
-def tone(delta: Delta) -> str:
+def tone(delta: Delta | GradedDelta) -> str:
     """Return ``up``, ``down`` or ``plain``: coloured only where something was found, never by the sign alone."""
     return {"up": "up", "down": "down", "alarm": "down"}.get(delta.finding or "", "plain")
 

@@ -8,15 +8,26 @@ and drawings are inline, and its content policy forbids the rest.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from tasks.core.results import Comparison, ConditionedDelta, Verdict
 from tasks.report import forest
 from tasks.report.config import ReportData
 
 _MINUS = "−"
+#: What a verdict says of one candidate and of several, in the order of a headline.
+_VERBS: dict[Verdict, tuple[str, str]] = {
+    "helps": ("helps", "help"),
+    "trades": ("trades one benchmark for another", "trade one benchmark for another"),
+    "hurts": ("hurts", "hurt"),
+    "contaminated": ("gains only on items that its rows match", "gain only on items that their rows match"),
+    "no effect": ("has no effect", "have no effect"),
+    "inconclusive": ("is inconclusive", "are inconclusive"),
+}
 
 
 def html(data: ReportData) -> str:
@@ -28,6 +39,20 @@ def markdown(data: ReportData) -> str:
     """Return the report as Markdown (GitHub's tables)."""
     text = _environment(markdown=True).get_template("report.md.jinja").render(_context(data))
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def headline(data: ReportData) -> str:
+    """Return the verdicts of a report in one sentence."""
+    candidates = data.comparison.candidates
+    if len(candidates) == 1 and (gained := candidates[0].overall) is not None:
+        over = "the mean of the benchmarks that decide" if len(gained.benchmarks) > 1 else gained.benchmarks[0]
+        points = f"{signed(gained.delta)} points on {over} ({signed(gained.low)} to {signed(gained.high)})"
+        return f"{candidates[0].name} {_VERBS[candidates[0].verdict][0]}: {points}."
+    parts = []
+    for verdict, (one, many) in _VERBS.items():
+        if names := [candidate.name for candidate in candidates if candidate.verdict == verdict]:
+            parts.append(f"{_listed(names)} {one if len(names) == 1 else many}")
+    return f"{'; '.join(parts)}."
 
 
 def summary_table(data: ReportData) -> list[dict[str, Any]]:
@@ -66,6 +91,13 @@ def share(part: float) -> str:
     return f"{100 * part:.1f} %"
 
 
+def amount(number: float | None) -> str:
+    """Return a number with three digits that matter, a dash for none."""
+    if number is None:
+        return "–"
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
+
+
 def count(number: float | None) -> str:
     """Return a whole number with thousands apart, a dash for none."""
     return "–" if number is None else f"{number:,.0f}"
@@ -89,6 +121,10 @@ def escaped(value: object) -> object:
     return re.sub(r"([\\`*\[\]|~])", r"\\\1", plain)
 
 
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
 def _environment(*, markdown: bool) -> Environment:
     environment = Environment(
         loader=PackageLoader("tasks.report"),
@@ -100,9 +136,20 @@ def _environment(*, markdown: bool) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {
-        "signed": signed, "tick": tick, "share": share, "count": count, "duration": duration, "tone": forest.tone,
+        "signed": signed, "tick": tick, "share": share, "amount": amount, "count": count, "duration": duration,
+        "tone": forest.tone,
     }  # fmt: skip
     return environment
+
+
+def _matched(comparison: Comparison) -> dict[str, list[ConditionedDelta]]:
+    """Return, for the candidates whose rows match an item, the conditioned deltas of the benchmarks that it is of."""
+    found = {}
+    for candidate in comparison.candidates:
+        benchmarks = {one.benchmark for one in candidate.conditioned if one.n_matched}
+        if rows := [one for one in candidate.conditioned if one.benchmark in benchmarks]:
+            found[candidate.name] = sorted(rows, key=lambda one: (one.benchmark, one.threshold))
+    return found
 
 
 def _context(data: ReportData) -> dict[str, Any]:
@@ -113,10 +160,15 @@ def _context(data: ReportData) -> dict[str, Any]:
     return {
         "data": data,
         "comparison": comparison,
+        "headline": headline(data),
         "axis": forest.axis(comparison),
         "groups": {candidate.name: forest.groups(candidate) for candidate in comparison.candidates},
         "ordered": {candidate.name: forest.by_domain(candidate.deltas) for candidate in comparison.candidates},
         "warnings": warnings,
         "has_bits": any(delta.bits_per_byte_control is not None for delta in deltas),
+        "has_cuts": any(delta.truncated_control or delta.truncated_candidate for delta in deltas),
+        "regraded": [one for one in comparison.candidates if one.regraded],
+        "conditioned": [one for one in comparison.candidates if one.conditioned],
+        "matched": _matched(comparison),
         "total_seconds": sum(cost.seconds for cost in data.costs),
     }

@@ -98,6 +98,19 @@ class Bm25Config(Frozen):
     b: float = Field(default=0.75, ge=0, le=1)
 
 
+class NearestConfig(Frozen):
+    """Which rows of a set of records are near to each benchmark item, by shared words (BM25).
+
+    Attributes:
+        k: rows an item, the nearest ones.
+        k1, b: as in `Bm25Config`.
+    """
+
+    k: int = Field(default=3, ge=1)
+    k1: float = Field(default=1.5, ge=0)
+    b: float = Field(default=0.75, ge=0, le=1)
+
+
 class RetrieveRuntime(Frozen):
     """On what a search runs; nothing here enters a key.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -30,6 +30,17 @@ class Index(Protocol[Queries]):
         Raises:
             EngineError: where the engine fails.
         """
+        ...
+
+
+class TextBase(Protocol):
+    """The texts to be searched; `positions` has one entry for each."""
+
+    @property
+    def positions(self) -> Sized: ...
+
+    def texts(self) -> Iterator[str]:
+        """Yield the texts in order, as often as it is asked to."""
         ...
 
 

@@ -11,11 +11,20 @@ from prefect import task
 from tasks.core.asked import asked
 from tasks.core.errors import IntegrityError, StudyError
 from tasks.core.identity import Identity
-from tasks.core.rows import read_rows
+from tasks.core.rows import NEIGHBOURS, read_rows, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.core.vectors import vector_ids
-from tasks.retrieve.config import STAGE, STAGE_VERSION, Bm25Config, DenseConfig, RetrieveRuntime, SelectConfig
+from tasks.retrieve.config import (
+    STAGE,
+    STAGE_VERSION,
+    Bm25Config,
+    DenseConfig,
+    NearestConfig,
+    RetrieveRuntime,
+    SelectConfig,
+)
 from tasks.retrieve.dataset import Found, hits, write_dataset
+from tasks.retrieve.nearest import nearest_rows
 from tasks.retrieve.pool import PoolTexts, matrix, vectors_at
 
 Pool = Mapping[str, ArtifactRef]
@@ -123,6 +132,42 @@ def retrieve_bm25(
         draft.sources = _paths(pool, queries)
 
     return store.produce(bm25_identity(config, pool, queries), build)
+
+
+def nearest_identity(config: NearestConfig, records: ArtifactRef, items: ArtifactRef) -> Identity:
+    """Return the identity of the rows that are nearest to benchmark items."""
+    return Identity.of("nearest", STAGE_VERSION, config, {"records": records.digest, "items": items.digest})
+
+
+@task(name="nearest", task_run_name="nearest rows of {name}")
+def nearest(
+    name: str,
+    config: NearestConfig,
+    records: ArtifactRef,
+    items: ArtifactRef,
+    store_root: Path,
+    runtime: RetrieveRuntime | None = None,
+) -> ArtifactRef:
+    """Publish the rows of some records that are nearest to each benchmark item (NEIGHBOURS), by shared words.
+
+    Args:
+        name: what the records are, for people.
+        items: the benchmark items (ITEMS).
+
+    Raises:
+        EngineError: if bm25s fails.
+        InfrastructureError: if the index does not fit into memory.
+    """
+    store = Store(store_root)
+
+    def build(draft: Draft) -> None:
+        asked_for = read_rows(store.folder(items))
+        found = nearest_rows(store.folder(records), asked_for, config, runtime or RetrieveRuntime())
+        draft.num_rows, draft.columns = write_rows(draft.folder, found, NEIGHBOURS), NEIGHBOURS
+        draft.sources = {"records": records.path, "items": items.path}
+        draft.provenance["name"] = name
+
+    return store.produce(nearest_identity(config, records, items), build)
 
 
 def check_names(pool: Pool, config: SelectConfig, pool_vectors: Pool | None = None) -> None:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from tasks.core.costs import CostPerPoint
 from tasks.core.identity import Frozen
+from tasks.core.ledgers import Ledger
 from tasks.core.results import Comparison
 from tasks.core.store import ArtifactRef
 
 #: Raised whenever what is written to the journal changes its meaning.
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 
 Param = str | int | float | bool
 
@@ -67,6 +69,7 @@ class TrackedStudy(Frozen):
 
     Attributes:
         study: the study's name; `study_hash` is its identity, and the name of its journal.
+        ledgers, points: what each candidate fixed and broke, and what a point of it cost.
         report: the report's artifact, whose files are attached to the study's run.
     """
 
@@ -75,6 +78,8 @@ class TrackedStudy(Frozen):
     params: dict[str, Param] = Field(default_factory=dict)
     arms: tuple[TrackedArm, ...] = ()
     comparison: Comparison | None = None
+    ledgers: tuple[Ledger, ...] = ()
+    points: tuple[CostPerPoint, ...] = ()
     report: ArtifactRef | None = None
 
 

@@ -2,8 +2,10 @@
 
 ::
 
-    study                          kind=study      params, verdict.<candidate> tags, the report
-    ├── <candidate>                kind=candidate  delta/<benchmark>, delta_low/..., delta_high/...; tag verdict
+    study                          kind=study      params, verdict.<candidate> tags, the table of deltas, the report
+    ├── <candidate>                kind=candidate  delta/<benchmark>, delta_low/..., delta_high/...; delta_regraded/...,
+    │                                              delta_clean_<share>/...; worth_of_<filter>/...; fixed,
+    │                                              broken; cost/<unit>, cost_per_point/<unit>; tag verdict
     └── <arm> seed <seed>          kind=anneal     loss, learning_rate, ... over steps; accuracy/<benchmark>; datasets
 
 Every run carries the tag ``study``, and those of a candidate the tags ``candidate`` and ``verdict`` as well, so a
@@ -17,7 +19,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from tasks.core.results import CandidateResult
+from tasks.core.results import CandidateResult, Comparison
 from tasks.core.rows import read_rows
 from tasks.core.store import Store
 from tasks.track.config import TrackConfig, TrackedArm, TrackedStudy
@@ -25,6 +27,8 @@ from tasks.track.journal import Entry
 
 #: Columns of STEPS that are shown over steps.
 SERIES = ("loss", "learning_rate", "tokens_per_second", "mfu")
+#: The file of a study's deltas, a row a candidate and benchmark.
+TABLE = "deltas.json"
 _NUMBERS_PER_ENTRY = 4_000
 
 
@@ -40,8 +44,10 @@ def study_entries(data: TrackedStudy, store: Store, config: TrackConfig) -> Iter
     tags |= {f"verdict.{_safe(name)}": verdict for name, verdict in verdicts.items()}
     yield _run(root, None, data.study, tags)
     yield from _params(root, data.params)
-    for candidate in data.comparison.candidates if data.comparison else ():
-        yield from _candidate_entries(data, candidate)
+    if data.comparison is not None:
+        yield _table(data, data.comparison)
+        for candidate in data.comparison.candidates:
+            yield from _candidate_entries(data, candidate)
     for arm in data.arms:
         yield from _arm_entries(data, arm, verdicts.get(arm.arm), store, config)
     if data.report is not None:
@@ -53,11 +59,50 @@ def _candidate_entries(data: TrackedStudy, candidate: CandidateResult) -> Iterat
     run = f"{data.study_hash}/{candidate.name}"
     tags = {"kind": "candidate", "study": data.study, "candidate": candidate.name, "verdict": candidate.verdict}
     yield _run(run, data.study_hash, candidate.name, tags | {"mlflow.note.content": candidate.sentence})
-    points: list[list[Any]] = []
+    yield from _params(run, {**data.params, "candidate": candidate.name})
+    yield from _metrics(run, [[_safe(name), value, 0] for name, value in _numbers(data, candidate)])
+
+
+def _numbers(data: TrackedStudy, candidate: CandidateResult) -> Iterator[tuple[str, float]]:
+    """Yield a candidate's numbers as the report has them; what has no number, such as a missing bound, is left out."""
     for delta in candidate.deltas:
-        values = {"delta": delta.delta, "delta_low": delta.low, "delta_high": delta.high}
-        points += [[f"{name}/{_safe(delta.benchmark)}", value, 0] for name, value in values.items()]
-    yield from _metrics(run, points)
+        yield from _bounded("delta", delta.benchmark, delta.delta, delta.low, delta.high)
+    if (gain := candidate.overall) is not None:
+        yield from _bounded("delta", "mean of primaries", gain.delta, gain.low, gain.high)
+    for graded in candidate.regraded:
+        yield from _bounded("delta_regraded", graded.benchmark, graded.delta, graded.low, graded.high)
+    for clean in candidate.conditioned:
+        if clean.n_matched:
+            yield from _bounded(f"delta_clean_{clean.threshold:g}", clean.benchmark, clean.delta, clean.low, clean.high)
+    for worth in (
+        one for one in (data.comparison.filters if data.comparison else ()) if one.candidate == candidate.name
+    ):
+        yield from _bounded(f"worth_of_{worth.filter}", worth.benchmark, worth.delta, worth.low, worth.high)
+    for ledger in (one for one in data.ledgers if one.candidate == candidate.name):
+        yield from (("fixed", ledger.fixed), ("broken", ledger.broken))
+    for unit in (unit for one in data.points if one.candidate == candidate.name for unit in one.units):
+        yield f"cost/{unit.unit}", unit.total
+        yield from _bounded("cost_per_point", unit.unit, unit.estimate, unit.low, unit.high)
+
+
+def _bounded(
+    name: str, what: str, value: float | None, low: float | None, high: float | None
+) -> Iterator[tuple[str, float]]:
+    for key, number in ((name, value), (f"{name}_low", low), (f"{name}_high", high)):
+        if number is not None:
+            yield f"{key}/{what}", number
+
+
+def _table(data: TrackedStudy, comparison: Comparison) -> Entry:
+    """Return every delta of a study as one table, which MLflow shows side by side over runs."""
+    fields = ("benchmark", "domain", "role", "control", "candidate", "delta", "low", "high", "n_items", "n_seeds")
+    rows = [
+        [data.study, candidate.name, candidate.verdict, *(getattr(delta, field) for field in fields)]
+        for candidate in comparison.candidates
+        for delta in candidate.deltas
+    ]
+    columns = ["study", "name", "verdict", *fields]
+    return Entry(kind="table", run=data.study_hash, body={"name": TABLE, "columns": columns, "data": rows})
 
 
 def _arm_entries(

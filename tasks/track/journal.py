@@ -22,7 +22,7 @@ from pydantic import Field, ValidationError
 from tasks.core.errors import IntegrityError
 from tasks.core.identity import Frozen, fingerprint
 
-Kind = Literal["run", "params", "metrics", "dataset", "artifact"]
+Kind = Literal["run", "params", "metrics", "dataset", "table", "artifact"]
 
 
 class Entry(Frozen):

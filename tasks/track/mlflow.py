@@ -26,6 +26,8 @@ from tasks.track.config import TrackConfig
 from tasks.track.journal import Entry
 
 _RUN, _STUDY, _HELD = "assay.run", "assay.study", "assay.journal"
+#: The tag by which MLflow's UI finds a run's tables.
+_TABLES = "mlflow.loggedArtifacts"
 _SQLITE = "sqlite:///"
 _METRICS_PER_CALL = 1_000
 _ENTRIES_PER_MARK = 20
@@ -201,6 +203,13 @@ class _Sender:
         )
         tags = [InputTag("mlflow.data.context", "training")]
         self._client.log_inputs(self._runs[entry.run], [DatasetInput(dataset, tags)])
+
+    def _send_table(self, entry: Entry) -> None:
+        run_id, name = self._runs[entry.run], entry.body["name"]
+        table = {"columns": entry.body["columns"], "data": entry.body["data"]}
+        # As `log_table` writes it; that one would add the rows again with every replay.
+        self._client.log_dict(run_id, table, name)
+        self._client.set_tag(run_id, _TABLES, json.dumps([{"path": name, "type": "table"}]))
 
     def _send_artifact(self, entry: Entry) -> None:
         for path in sorted((self._root / entry.body["folder"]).glob("report.*")):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -85,6 +86,30 @@ def test_a_plan_of_a_finished_study_has_nothing_to_run(finished):
     assert plan["total_anneals"] == 6
 
 
+def test_a_plan_of_more_seeds_goes_by_what_was_measured(finished, tmp_path):
+    declared = yaml.safe_load(finished.file.read_text()) | {"seeds": [1, 2, 3]}
+    more = finished.folder / "more.yaml"
+    more.write_text(yaml.safe_dump(declared))
+    plan = finished.json("plan", more)
+    assert {cost["stage"]: cost["basis"] for cost in plan["bill"]["costs"]} == {
+        "anneal": "measured", "evaluate": "measured",
+    }  # fmt: skip
+    assert 0 < plan["bill"]["device_hours"] < 0.1
+    assert "earlier studies" in plan["power"]["noise"]["source"]
+    assert {need["fit"] for need in plan["needs"]} == {"fits"}
+    assert plan["refusals"] == []
+
+
+def test_a_hopeless_study_is_refused_before_anything_starts(finished):
+    declared = yaml.safe_load(finished.file.read_text()) | {"compare": {"effect": 1.0}, "seeds": [8, 9]}
+    hopeless = finished.folder / "hopeless.yaml"
+    hopeless.write_text(yaml.safe_dump(declared))
+    done = finished.assay("run", hopeless, store="empty")
+    assert done.returncode == 2
+    assert "compare.effect" in done.stderr and "--anyway" in done.stderr
+    assert finished.artifacts(store="empty") == {}
+
+
 def test_other_workers_rerun_nothing(finished, tmp_path):
     runtime = tmp_path / "runtime.yaml"
     runtime.write_text(yaml.safe_dump({"anneal": {"workers": 2, "zero_stage": 2}, "evaluate": {"processes": 1}}))
@@ -109,13 +134,32 @@ def test_editing_one_candidate_reruns_its_branch_only_and_changes_its_verdict(fi
         back = finished.json("run", finished.file)
     assert {step["name"].split("/")[0] for step in plan["steps"] if step["state"] != "cached"} == {"wrong", "small"}
     new = sorted(path.split("/")[0] for path in set(after) - set(before))
-    branch = ["ingest", "pack", *["plan"] * 2, *["anneal"] * 2, *["evaluate"] * 2, "compare", "study", "report"]
+    trained = ["plan", "anneal", "evaluate", "regrade"] * 2
+    branch = ["ingest", "pack", "overlap", *trained, "compare", "study", "nearest", "ledger", "report"]
     assert new == sorted(branch)
     assert all(after[path] == made for path, made in before.items())
     assert verdict["wrong"] != "helps"
     assert verdicts(shown) == {"right": "helps", "wrong": "helps"}
     assert verdicts(back) == verdict
     assert finished.artifacts() == after
+
+
+def test_seeds_are_added_until_it_is_clear(finished):
+    """Two seeds are there already; the third is trained only if the first look does not settle it."""
+    before = finished.artifacts()
+    study = yaml.safe_load(finished.file.read_text()) | {"name": "looked", "seeds": [1, 2, 3]}
+    file = finished.folder / "looked.yaml"
+    file.write_text(yaml.safe_dump(study))
+    done = finished.assay("run", file, "--until-clear", "--json")
+    assert done.returncode == 0, done.stderr[-4000:]
+    shown, looks = json.loads(done.stdout), done.stderr.count("of 3 seeds: ")
+    [delta] = deltas(shown)["right"]
+    assert delta["n_seeds"] == looks + 1 and looks in (1, 2)
+    assert verdicts(shown)["right"] == "helps"
+    after = finished.artifacts()
+    assert all(after[path] == made for path, made in before.items())
+    trained = [path for path in after.keys() - before.keys() if path.startswith("anneal/")]
+    assert len(trained) == (0 if looks == 1 else 3)
 
 
 def test_a_row_is_traced_from_its_file_to_the_verdict(finished):
@@ -134,6 +178,9 @@ def test_a_row_is_traced_from_its_file_to_the_verdict(finished):
 def test_a_killed_study_goes_on_where_it_was(finished, stage):
     """SIGKILL while `stage` is at work; run again, it has the same deltas, and nothing finished was done twice."""
     store = f"killed-{stage}"
+    if stage == "evaluate":  # from the trained models on
+        made = shutil.ignore_patterns("evaluate", "regrade", "compare", "study", "nearest", "ledger", "report", ".*")
+        shutil.copytree(finished.folder / "store", finished.folder / store, ignore=made)
     victim = subprocess.Popen(
         finished.command("run", finished.file, store=store),
         env=finished.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import signal
 import socket
@@ -97,6 +98,10 @@ def test_runs_metrics_tags_datasets_and_report_are_there(store: Store, study: Tr
         "report/report.html",
         "report/report.md",
     }
+    table = json.loads(Path(client.download_artifacts(parent.info.run_id, "deltas.json")).read_text())
+    [row] = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
+    assert (row["name"], row["verdict"], row["benchmark"], row["delta"]) == ("worked", "helps", "gsm8k", 12.5)
+    assert json.loads(parent.data.tags["mlflow.loggedArtifacts"]) == [{"path": "deltas.json", "type": "table"}]
     (candidate,) = runs_of(client, "tags.candidate = 'worked' and tags.verdict = 'helps' and tags.kind = 'candidate'")
     assert candidate.data.metrics == {"delta/gsm8k": 12.5, "delta_low/gsm8k": 9.5, "delta_high/gsm8k": 15.5}
     anneals = runs_of(client, "tags.kind = 'anneal'")

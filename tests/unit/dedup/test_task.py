@@ -11,7 +11,7 @@ from tasks.core.errors import DataError
 from tasks.core.rows import RECORDS, read_rows, write_rows
 from tasks.core.store import Draft, Store
 from tasks.dedup.config import FOR_TEXTS, STAGE_VERSION, DedupConfig
-from tasks.dedup.task import dedup, identity, write_kept
+from tasks.dedup.task import dedup, find_duplicates, identity, write_kept
 
 #: Pinned beside the version: another digest without a higher STAGE_VERSION is a change nobody announced.
 PINNED = (1, "08f97839a0fa5160")
@@ -106,3 +106,15 @@ def test_the_rule_is_identity_and_what_it_is_called_is_not(run):
     keys = [identity(config, [ref]).key for config in (CONFIG, FOR_TEXTS, CONFIG.model_copy(update={"seed": 1}))]
     assert len(set(keys)) == 3
     assert identity(CONFIG, [ref]) == identity(CONFIG, [ref])
+
+
+def test_repeated_rows_are_listed_and_none_is_dropped(tmp_path, record, publish):
+    store = Store(tmp_path)
+    parts = [publish(store, [record(*row) for row in part], f"{n}") for n, part in enumerate((ROWS[:3], ROWS[3:]))]
+    ref = find_duplicates.fn("all", CONFIG, parts, store.root)
+    rows = {row["row_id"]: row for row in read_rows(store.folder(ref))}
+    assert {name: row["of"] for name, row in rows.items()} == {"a1": "b1", "a0": "b1", "c1": "c1", "d1": "d0"}
+    assert (rows["a1"]["same"], rows["a1"]["similarity"]) == (True, 1.0)
+    assert not rows["a0"]["same"] and 0.6 <= rows["a0"]["similarity"] < 1
+    assert store.manifest(ref).provenance["by_table"] == [{"same": 1, "near": 1}, {"same": 2, "near": 0}]
+    assert ref.path.startswith("duplicates/")

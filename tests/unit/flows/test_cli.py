@@ -11,12 +11,14 @@ runner = CliRunner()
 
 def test_help_names_every_command_and_the_exit_codes():
     text = runner.invoke(cli.app, ["--help"]).stdout
-    commands = ("run", "make", "plan", "show", "trace", "judge", "review", "doctor", "demo")
+    commands = ("run", "make", "plan", "show", "trace", "compare", "audit", "judge", "review", "doctor", "demo")
     assert all(command in text for command in commands)
     assert "Exit codes" in text
 
 
-@pytest.mark.parametrize("command", ["run", "make", "plan", "show", "trace", "judge", "doctor", "demo"])
+@pytest.mark.parametrize(
+    "command", ["run", "make", "plan", "show", "trace", "compare", "audit", "judge", "doctor", "demo"]
+)
 def test_every_command_explains_itself_and_speaks_json(command):
     done = runner.invoke(cli.app, [command, "--help"])
     assert done.exit_code == 0

@@ -16,7 +16,8 @@ from flows.study import load_runtime, load_study
 ROOT = Path(__file__).parents[3]
 HOW_TO = ROOT / "docs" / "how-to"
 RECIPES = ("distill", "failures", "retrieve", "augment")
-PAGES = [ROOT / "README.md", *(HOW_TO / f"{name}.md" for name in (*RECIPES, "teachers", "own-recipe", "own-study"))]
+GUIDES = ("teachers", "own-recipe", "own-study", "plan", "until-clear", "attribute-filters")
+PAGES = [ROOT / "README.md", *(HOW_TO / f"{name}.md" for name in (*RECIPES, *GUIDES))]
 LOADERS = {"study.yaml": load_study, "recipe.yaml": load_order, "runtime.yaml": load_runtime}
 
 _BLOCK = re.compile(r"^( *)```(yaml|python)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)

@@ -159,7 +159,9 @@ def test_a_report_says_what_was_trained_on_dropped_and_spent(found):
 
 def test_the_tracker_gets_every_run_in_percent(found):
     store, record, report = found
-    tracked = tracked_study(store, record, report)
+    data = report_data(store, record)
+    tracked = tracked_study(store, record, report, data)
+    assert (tracked.comparison, tracked.points, tracked.ledgers) == (data.comparison, data.points, ())
     assert len(tracked.arms) == 6
     assert tracked.arms[0].accuracy == {"math": 40.5, "gsm8k": 40.5}
     assert tracked.arms[1].totals == {"tokens": 100, "seconds": 2.25}

@@ -11,7 +11,7 @@ import pytest
 
 from tasks.core.results import Comparison
 from tasks.report.config import Named, ReportData
-from tasks.report.render import duration, escaped, html, markdown, signed, summary_table
+from tasks.report.render import amount, duration, escaped, headline, html, markdown, signed, summary_table
 
 GOLDEN = Path(__file__).parent / "golden"
 HOSTILE = "<script>alert(1)</script>\"'|`*[x](https://evil.example)\n# x{{ 7*7 }}"
@@ -41,10 +41,20 @@ def hostile(data: ReportData) -> ReportData:
     changed = first.model_copy(update={"name": HOSTILE, "sentence": HOSTILE, "warnings": (HOSTILE,), "deltas": deltas})
     comparison = data.comparison.model_copy(update={"control": HOSTILE, "candidates": (changed,)})
     facts = (Named(name=HOSTILE, value=HOSTILE),)
+    [ledger, *others] = data.ledgers
+    rows = tuple(row.model_copy(update={"excerpt": HOSTILE, "row_id": HOSTILE}) for row in ledger.shown[0].nearest)
+    texts = ("item", "topic", "question", "gold", "control_output", "candidate_output")
+    item = ledger.shown[0].model_copy(update={**dict.fromkeys(texts, HOSTILE), "nearest": rows})
+    ledgers = (ledger.model_copy(update={"candidate": HOSTILE, "shown": (item, *ledger.shown[1:])}), *others)
+    assert data.card is not None
+    sources = tuple(one.model_copy(update={"origin": HOSTILE, "licence": HOSTILE}) for one in data.card.sources)
+    steps = tuple(step.model_copy(update={"reasons": HOSTILE}) for step in data.funnels[0].steps)
     return data.model_copy(
         update={
             "study": HOSTILE, "question": HOSTILE, "comparison": comparison, "machine": HOSTILE, "setting": facts,
-            "engines": facts, "digests": facts, "warnings": (HOSTILE,),
+            "engines": facts, "digests": facts, "warnings": (HOSTILE,), "ledgers": ledgers,
+            "card": data.card.model_copy(update={"sources": sources}),
+            "funnels": (data.funnels[0].model_copy(update={"candidate": HOSTILE, "steps": steps}),),
             "drops": tuple(drop.model_copy(update={"source": HOSTILE, "reason": HOSTILE}) for drop in data.drops),
         }
     )  # fmt: skip
@@ -107,12 +117,20 @@ def test_the_report_says_what_the_numbers_say(data: ReportData):
 
 
 def test_a_bare_report_has_no_empty_sections(comparison: Comparison):
-    quiet = tuple(one.model_copy(update={"warnings": ()}) for one in comparison.candidates)
+    unknown = {"warnings": (), "regraded": (), "conditioned": (), "disagreements": (), "overall": None}
+    quiet = tuple(one.model_copy(update=unknown) for one in comparison.candidates)
     bare = ReportData(
-        study="s", question="q", comparison=comparison.model_copy(update={"candidates": quiet}),
-        study_hash="ab" * 32, date="2026-01-01",
+        study="s",
+        question="q",
+        comparison=comparison.model_copy(update={"candidates": quiet, "filters": ()}),
+        date="2026-01-01",
+    )
+    quiet_sections = (
+        "What was trained on", "What it cost", "Read with care", "Rows left out", "What a point cost",
+        "What the study could show", "looked at again", "another grader", "that the candidate's rows match",
+        "What was fixed", "The validated set", "How candidates were made", "each filter is worth", "study hash",
     )  # fmt: skip
-    for heading in ("What was trained on", "What it cost", "Read with care", "Rows left out"):
+    for heading in quiet_sections:
         assert heading not in html(bare) and heading not in markdown(bare)
 
 
@@ -123,6 +141,34 @@ def test_summary_table(data: ReportData):
         "candidate": "worked", "verdict": "helps", "benchmark": "steps-2-3", "control": 17.6, "score": 30.1,
         "delta": 12.5, "low": 9.8, "high": 15.2, "items": 400, "seeds": 3,
     }  # fmt: skip
+
+
+def test_the_headline_is_one_sentence_over_all_candidates(data: ReportData):
+    assert headline(data) == (
+        "worked helps; wrong-solutions hurts; more-validated has no effect; web is inconclusive."
+    )  # fmt: skip
+    one = data.comparison.model_copy(update={"candidates": data.comparison.candidates[:1]})
+    said = "worked helps: +6.8 points on the mean of the benchmarks that decide (+4.4 to +9.2)."
+    assert headline(data.model_copy(update={"comparison": one})) == said
+    both = tuple(c.model_copy(update={"verdict": "helps"}) for c in data.comparison.candidates[:2])
+    together = data.comparison.model_copy(update={"candidates": both})
+    assert headline(data.model_copy(update={"comparison": together})) == "worked and web help."
+
+
+def test_no_overlap_anywhere_is_said_and_takes_no_table(data: ReportData):
+    first = data.comparison.candidates[0]
+    clean = tuple(one.model_copy(update={"n_matched": 0}) for one in first.conditioned)
+    comparison = data.comparison.model_copy(update={"candidates": (first.model_copy(update={"conditioned": clean}),)})
+    changed = data.model_copy(update={"comparison": comparison})
+    assert "No item is matched by any row" in html(changed) and "No item is matched by any row" in markdown(changed)
+    assert "Items matched" not in html(changed)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(None, "–"), (0.08149, "0.0815"), (15.0, "15"), (176470.6, "176,471"), (99.96, "100")]
+)
+def test_amount(number, text):
+    assert amount(number) == text
 
 
 @pytest.mark.parametrize(("points", "text"), [(1.26, "+1.3"), (-1.26, "−1.3"), (0.04, "0.0"), (-0.04, "0.0")])

@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasks.core.costs import CostPerPoint, PerPoint, Spent
 from tasks.core.errors import IntegrityError
+from tasks.core.ledgers import Ledger
+from tasks.core.results import ConditionedDelta, GradedDelta, OverallDelta
 from tasks.core.store import Store
 from tasks.track.config import TrackConfig, TrackedStudy
 from tasks.track.engine import ScriptedTracker
@@ -27,11 +30,55 @@ def test_every_run_is_opened_before_anything_belongs_to_it(study: TrackedStudy, 
 def test_deltas_and_tags_of_a_candidate(study: TrackedStudy, store: Store):
     entries = [one for one in study_entries(study, store, TrackConfig()) if one.run.endswith("/worked")]
     assert entries[0].body["tags"].items() >= {"study": "demo", "candidate": "worked", "verdict": "helps"}.items()
-    assert entries[1].body["points"] == [
+    assert entries[1].body.items() >= {"weight": "0.2", "candidate": "worked"}.items()
+    assert entries[2].body["points"] == [
         ["delta/gsm8k", 12.5, 0],
         ["delta_low/gsm8k", 9.5, 0],
         ["delta_high/gsm8k", 15.5, 0],
     ]
+
+
+def test_everything_the_report_says_of_a_candidate_is_a_metric(study: TrackedStudy, store: Store):
+    assert study.comparison is not None
+    gain = OverallDelta(delta=5, low=1, high=9, standard_error=2, degrees_of_freedom=9, benchmarks=("gsm8k",))
+    graded = GradedDelta(
+        benchmark="gsm8k", grader="other", delta=11, low=8, high=14, finding="up", n_disagreements=3, n_undecided=0
+    )
+    clean = ConditionedDelta(
+        benchmark="gsm8k", threshold=0.5, delta=12, low=None, high=None, n_items=390, n_matched=10, n_unchecked=0,
+        matched_delta=20, p_matched=None, shown_up=True,
+    )  # fmt: skip
+    [worked] = study.comparison.candidates
+    more = worked.model_copy(update={"overall": gain, "regraded": (graded,), "conditioned": (clean,)})
+    spent = Spent(gpu_hours=0, core_hours=3, model_tokens=0, trained_tokens=100)
+    cost = CostPerPoint(
+        candidate="worked", gain=5, gain_low=1, gain_high=9, spent=spent, sentence="",
+        units=(PerPoint(unit="core-hours", total=3, estimate=0.6, low=1 / 3, high=None),),
+    )  # fmt: skip
+    ledger = Ledger(candidate="worked", n_seeds=2, items=400, fixed=60, broken=10, topics=(), difficulties=(), shown=())
+    data = study.model_copy(
+        update={
+            "comparison": study.comparison.model_copy(update={"candidates": (more,)}),
+            "points": (cost,),
+            "ledgers": (ledger, ledger.model_copy(update={"candidate": "other"})),
+        }
+    )
+    entries = [one for one in study_entries(data, store, TrackConfig()) if one.run.endswith("/worked")]
+    numbers = {name: value for one in entries if one.kind == "metrics" for name, value, _ in one.body["points"]}
+    assert numbers.items() >= {
+        "delta/mean of primaries": 5, "delta_low/mean of primaries": 1, "delta_regraded/gsm8k": 11,
+        "delta_clean_0.5/gsm8k": 12, "fixed": 60, "broken": 10, "cost/core-hours": 3, "cost_per_point/core-hours": 0.6,
+        "cost_per_point_low/core-hours": 1 / 3,
+    }.items()  # fmt: skip
+    assert "cost_per_point_high/core-hours" not in numbers and "delta_clean_0.5_low/gsm8k" not in numbers
+
+
+def test_all_deltas_are_one_table_of_the_study(study: TrackedStudy, store: Store):
+    [table] = [one for one in study_entries(study, store, TrackConfig()) if one.kind == "table"]
+    assert table.run == study.study_hash
+    [row] = table.body["data"]
+    shown = dict(zip(table.body["columns"], row, strict=True))
+    assert shown.items() >= {"name": "worked", "verdict": "helps", "benchmark": "gsm8k", "delta": 12.5}.items()
 
 
 def test_series_leave_out_what_is_not_there(study: TrackedStudy, store: Store):

@@ -1,0 +1,220 @@
+"""Ledgers and the card of a finished study whose artifacts were written by hand."""
+
+import pytest
+
+from flows import cards, ledgers
+from flows.accounts import funnels
+from flows.cards import origin, publish_card, read_card
+from flows.findings import Insights, report_data
+from flows.ledgers import failed_questions, publish_ledgers
+from flows.record import RunRecord, StudyRecord
+from flows.study import parse_study
+from tasks.core.checkpoint import Checkpoint
+from tasks.core.identity import Identity
+from tasks.core.results import CandidateResult, Comparison, Delta
+from tasks.core.rows import ITEMS, RECORDS, SCORES, write_rows
+from tasks.core.store import Store, write_json
+from tasks.decontaminate.config import DecontaminateConfig
+from tasks.decontaminate.task import report_overlaps
+from tasks.ledger.task import read_ledger
+from tasks.mix.task import SIZE_FILE
+from tasks.retrieve.config import RetrieveRuntime
+
+WORDS = "Ann has {} apples and buys {} more of them at the market on Monday. How many apples has she?"
+STUDY = {
+    "name": "small",
+    "base": {"path": "/models/base"},
+    "stage": "pretrain",
+    "validated": [
+        {"name": "mix", "weight": 3, "file": "data/mix.jsonl", "licence": "CC-BY-4.0"},
+        {"name": "hub", "weight": 1, "hub": {"id": "a/b", "revision": "c" * 40}},
+    ],
+    "candidates": [{"name": "new", "file": "new.jsonl"}],
+    "tokens": 1000,
+    "seeds": [1, 2],
+    "anneal": {"sequence_length": 10, "global_batch": 2},
+    "benchmarks": [{"name": "sums", "file": "sums.jsonl", "kind": "qa", "domain": "math"}],
+}
+ITEM_NAMES = [f"sums/{n}-{n:012x}" for n in range(6)]
+
+
+@pytest.fixture
+def studied(tmp_path, monkeypatch):
+    """A store with a finished study in it; its candidate teaches three of six items, and one of them word for word."""
+    for module in (cards, ledgers):
+        monkeypatch.setattr(module, "cached", lambda task, store, identities: task.fn)
+    store = Store(tmp_path)
+
+    def made(stage, name, build, **provenance):
+        def whole(draft):
+            build(draft)
+            draft.provenance = provenance
+
+        return store.produce(Identity.of(stage, 1, {"name": name}, {}), whole)
+
+    def records(name, texts):
+        rows = [
+            {"row_id": f"{name}-{n}", "source": name, "origin": f"{name}.jsonl:{n}", "text": text, "messages": None}
+            for n, text in enumerate(texts)
+        ]
+
+        def build(draft):
+            draft.num_rows, draft.columns = write_rows(draft.folder, rows, RECORDS), RECORDS
+
+        return made("ingest", name, build, dropped={})
+
+    def share(source, tokens):
+        counts = {"sequences": 1, "samples": 2, "tokens": tokens, "supervised_tokens": tokens, "epochs": 0.5}
+        shares = ("sample_share", "token_share", "supervised_token_share")
+        return {"source": source, **counts, **dict.fromkeys(shares, tokens / 100)}
+
+    sources = {
+        "mix": records("mix", ["One and the same page of text about nothing at all."] * 3 + [WORDS.format(5, 5)]),
+        "hub": records("hub", ["Another page, of another kind, on the same day of the same week in May."]),
+        "new": records("new", [WORDS.format(n, n) for n in range(3)]),
+    }
+    size = {"sequences": 1, "samples": 2, "tokens": 123, "supervised_tokens": 123}
+    packs = {name: made("pack", name, lambda d: write_json(d.folder / SIZE_FILE, size)) for name in sources}
+    rows = [{"benchmark": "sums", "item": name, "text": WORDS.format(n, n)} for n, name in enumerate(ITEM_NAMES)]
+    items = made("items", "items", lambda d: write_rows(d.folder, rows, ITEMS))
+
+    def scores(arm, seed):
+        right = {"control": [0, 0, 0, 0, 0, 1], "new": [1, 1, 1, 0, 0, 0]}[arm]
+        table = [
+            {"benchmark": "sums", "item": name, "cluster": name, "correct": float(one), "truncated": False,
+             "bits": None, "bytes": None, "prompt": "p", "prediction": f"{arm} {seed}", "gold": "2"}
+            for name, one in zip(ITEM_NAMES, right, strict=True)
+        ]  # fmt: skip
+        return made("evaluate", f"{arm}{seed}", lambda d: write_rows(d.folder, table, SCORES), accuracy=50.0)
+
+    def plan(arm):
+        return made("plan", arm, lambda d: write_json(d.folder / "shares.json", [share("mix", 75), share("hub", 25)]))
+
+    runs = tuple(
+        RunRecord(
+            arm=arm, seed=seed, plan=plan(arm), scores={"sums": scores(arm, seed)},
+            model=made("anneal", f"{arm}{seed}", lambda d: (d.folder / "f").write_text("m"), tokens=100),
+        )
+        for seed in (1, 2)
+        for arm in ("control", "new")
+    )  # fmt: skip
+    delta = Delta(
+        benchmark="sums", domain="math", metric="accuracy", role="primary", delta=33.3, low=1, high=60,
+        standard_error=9, degrees_of_freedom=5, p_up=0.1, p_down=0.9, n_items=6, n_seeds=2, n_clusters=6, control=16.7,
+        candidate=50, margin=None, smallest_effect=27, truncated_control=0, truncated_candidate=0,
+        bits_per_byte_control=None, bits_per_byte_candidate=None,
+    )  # fmt: skip
+    result = CandidateResult(name="new", verdict="inconclusive", sentence="?", deltas=(delta,), domains=(), warnings=())
+    comparison = Comparison(control="control", seeds=(1, 2), candidates=(result,), warnings=())
+    record = StudyRecord(
+        study=parse_study(STUDY, "here"), study_hash="a" * 64, machine="a machine", records=sources, packs=packs,
+        base=Checkpoint(folder=tmp_path, digest="b", tokenizer="t", template="c", template_text=None), runs=runs,
+        comparison=made(
+            "compare", "c", lambda d: (d.folder / "comparison.json").write_text(comparison.model_dump_json())
+        ),
+        items=items,
+        overlaps={"new": report_overlaps.fn("new", DecontaminateConfig(), sources["new"], items, store.root)},
+    )  # fmt: skip
+    return store, record
+
+
+def test_a_ledger_links_what_was_fixed_to_the_rows_that_are_near(studied):
+    store, record = studied
+    [(name, ref)] = publish_ledgers(store, record, RetrieveRuntime()).items()
+    ledger = read_ledger(store, ref)
+    assert (name, ledger.candidate, ledger.fixed, ledger.broken) == ("new", "new", 3, 1)
+    first = next(one for one in ledger.shown if one.item == ITEM_NAMES[1])
+    assert first.question == WORDS.format(1, 1)
+    assert first.nearest[0].row_id == "new-1" and first.nearest[0].share > 0.99
+    assert first.overlap == 1.0
+    assert ledger.targeted.held.items >= 3  # every item is held word for word, or but for its numbers
+
+
+def test_a_study_without_items_still_has_its_ledger(studied):
+    store, record = studied
+    bare = record.model_copy(update={"items": None, "overlaps": {}})
+    ledger = read_ledger(store, publish_ledgers(store, bare, RetrieveRuntime())["new"])
+    assert (ledger.fixed, ledger.targeted) == (3, None)
+
+
+def test_the_card_counts_repeats_licences_and_items_given_away(studied):
+    store, record = studied
+    ref = publish_card(store, record, DecontaminateConfig())
+    card = read_card(store, ref)
+    mix, hub = card.sources
+    assert (mix.licence, mix.origin, mix.token_share, mix.same, mix.near) == ("CC-BY-4.0", "mix.jsonl", 0.75, 2, 0)
+    assert (hub.licence, hub.same, hub.exposed) == (None, 0, 0)
+    assert hub.origin == f"a/b, train at {'c' * 40}"
+    assert mix.exposed >= 1
+    [exposed] = card.exposed
+    assert (exposed.benchmark, exposed.exposed, exposed.checked + exposed.unchecked) == ("sums", mix.exposed, 6)
+    assert (store.folder(ref) / "card.json").exists()
+    assert publish_card(store, record, DecontaminateConfig()) == ref
+
+
+def test_a_licence_is_no_identity():
+    from flows.datasets import records_identity
+
+    [mix, _] = parse_study(STUDY, "here").validated
+    made_by_rule = {"name": "m", "recipe": {"kind": "arithmetic", "largest": 9, "count": 5, "seed": "s"}}
+    with_licence, without = (
+        type(mix).model_validate({**made_by_rule, "weight": 1, **extra}) for extra in ({"licence": "MIT"}, {})
+    )
+    assert with_licence.licence == "MIT"
+    assert records_identity(with_licence) == records_identity(without)
+    assert origin(with_licence) == "recipe arithmetic"
+
+
+def test_the_report_shows_both(studied):
+    store, record = studied
+    seen = Insights(
+        ledgers=publish_ledgers(store, record, RetrieveRuntime()),
+        card=publish_card(store, record, DecontaminateConfig()),
+    )
+    data = report_data(store, record, seen)
+    assert [one.candidate for one in data.ledgers] == ["new"]
+    assert data.card is not None and len(data.card.sources) == 2
+    assert report_data(store, record).card is None
+
+
+def test_failed_questions_are_found_behind_what_was_made_of_them(tmp_path):
+    store = Store(tmp_path)
+
+    def made(stage, sources):
+        def build(draft):
+            (draft.folder / "file").write_text(stage)
+            draft.sources = sources
+
+        return store.produce(Identity.of(stage, 1, {}, {}), build)
+
+    failed = made("failures", {"verdicts": "judge/0"})
+    retrieved = made("retrieve", {"queries": failed.path})
+    assert failed_questions(store, made("recipe", {"records": retrieved.path})).digest == failed.digest
+    assert failed_questions(store, made("ingest", {})) is None
+
+
+def test_the_funnel_of_a_recipe_is_its_steps_and_not_the_recipes_own_copy(tmp_path):
+    store = Store(tmp_path)
+
+    def made(stage, sources, left_out=0, **provenance):
+        def build(draft):
+            (draft.folder / "file").write_text(stage)
+            draft.num_rows, draft.num_dropped, draft.sources = 10, left_out, sources
+            draft.provenance = provenance
+
+        return store.produce(Identity.of(stage, 1, {}, {}), build)
+
+    read = made("ingest", {})
+    answered = made("generate", {"requests": read.path}, prompt_tokens=30, output_tokens=70, cost=0.5)
+    kept = made("keep", {"outcomes": answered.path}, 4, dropped={"no majority": 3, "cut": 1, "none": 0})
+    teacher = {"model": {"path": "/models/t"}, "sampling": {}}
+    questions = {"name": "q", "file": "q.jsonl", "columns": {"question": "q", "reference": "a"}}
+    recipe = {"kind": "distill", "questions": questions, "teacher": teacher}
+    candidates = [{"name": "new", "recipe": recipe}, {"name": "plain", "file": "plain.jsonl"}]
+    study = parse_study({**STUDY, "candidates": candidates}, "here")
+    records = {"new": made("recipe", {"records": kept.path}), "plain": read}
+    [funnel] = funnels(store, type("Record", (), {"study": study, "records": records})())
+    assert funnel.candidate == "new"
+    assert [step.stage for step in funnel.steps] == ["ingest", "generate", "keep"]
+    assert (funnel.steps[1].tokens, funnel.steps[1].cost) == (100, 0.5)
+    assert (funnel.steps[2].dropped, funnel.steps[2].reasons) == (4, "no majority 3, cut 1")
