@@ -15,7 +15,8 @@ from flows.record import latest, read_record
 from tasks.core.rows import OVERLAPS, read_rows
 from tasks.core.store import Store
 
-pytestmark = pytest.mark.engine
+# Slow, since it trains a study of its own: every run tests the rule, in tests/unit/compare/test_conditioned.py.
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
 ITEMS = 60
 
 

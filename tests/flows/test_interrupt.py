@@ -76,7 +76,9 @@ def marked(mark):
     return found
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow)]
+)
 def test_an_interrupted_command_leaves_no_process_and_goes_on_where_it_was(endpoint, tmp_path, number, code):
     write_jsonl(tmp_path / "asked.jsonl", [{"question": f"How much is {n}?"} for n in range(QUESTIONS)])
     recipe = {
