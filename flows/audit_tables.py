@@ -51,7 +51,7 @@ def _baselines(found: Audit) -> Table:
     for group in found.groups:
         table.add_column(group.name, justify="right", no_wrap=True)
     for name in dict.fromkeys(one.benchmark for group in found.groups for one in group.baselines):
-        table.add_row(name, *(_baseline(group, name) for group in found.groups))
+        table.add_row(Text(name), *(_baseline(group, name) for group in found.groups))
     return table
 
 
@@ -81,7 +81,7 @@ def _chances(beyond: Sequence[Chance], defects: Sequence[Defect]) -> Table:
         delta = f"{one.delta:+.2f}{'?' if (one.dataset, one.benchmark) in doubted else ' '}"
         math = _from(one.math_from) if one.math else "–"
         z = _z(one, "0"), _z(one, _HIGHEST)
-        table.add_row(one.dataset if first else "", one.benchmark, delta, *z, math, _from(one.all_from))
+        table.add_row(Text(one.dataset if first else ""), Text(one.benchmark), delta, *z, math, _from(one.all_from))
     return table
 
 

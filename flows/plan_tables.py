@@ -90,7 +90,7 @@ def _needs_table(needs: tuple[Need, ...]) -> Table:
         host = f"{need.host_gib:,.1f}" if need.host_gib else ""
         needed = f"{need.gib:,.1f}" if need.parts else "unknown"
         fit = Text(need.fit, style=_FITS[need.fit])
-        table.add_row(need.stage, need.name, needed, available, host, fit)
+        table.add_row(need.stage, Text(need.name), needed, available, host, fit)
     return table
 
 

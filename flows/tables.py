@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
@@ -30,27 +31,27 @@ def study_table(record: StudyRecord, comparison: Comparison) -> RenderableType:
 def comparison_table(name: str, comparison: Comparison) -> RenderableType:
     """Return the verdicts of a comparison with their sentences, and every delta with its interval."""
     seeds = f"{len(comparison.seeds)} {'seed' if len(comparison.seeds) == 1 else 'seeds'}"
-    title = f"{name}: each candidate against the control, in points, {seeds}"
+    title = Text(f"{name}: each candidate against the control, in points, {seeds}")
     table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
     for heading in ("candidate", "verdict", "benchmark"):
         table.add_column(heading, no_wrap=heading == "verdict", overflow="fold")
-    for heading in ("delta", "95 % interval", "n"):
+    for heading in ("delta", f"{100 * comparison.confidence:g} % interval", "n"):
         table.add_column(heading, justify="right", no_wrap=True)
     for candidate in comparison.candidates:
         colour = _COLOURS.get(candidate.verdict, "")
         for index, delta in enumerate(candidate.deltas):
             first = index == 0
             verdict = Text(candidate.verdict, style=f"bold {colour}") if first else ""
-            table.add_row(candidate.name if first else "", verdict, *_cells(delta))
+            table.add_row(Text(candidate.name if first else ""), verdict, *_cells(delta))
         table.add_section()
     sentences = [Text(f"{c.name}: {c.sentence} {c.more}".rstrip()) for c in comparison.candidates]
     warnings = [*comparison.warnings, *(f"{c.name}: {w}" for c in comparison.candidates for w in c.warnings)]
     return Group(table, *sentences, *(Text(f"warning: {warning}", style="yellow") for warning in warnings))
 
 
-def _cells(delta: Delta) -> tuple[str, ...]:
+def _cells(delta: Delta) -> tuple[RenderableType, ...]:
     return (
-        delta.benchmark,
+        Text(delta.benchmark),
         f"{delta.delta:+.2f}",
         f"{delta.low:+.2f} to {delta.high:+.2f}",
         f"{delta.n_items:,}",
@@ -59,15 +60,15 @@ def _cells(delta: Delta) -> tuple[str, ...]:
 
 def outline_tree(outline: Outline) -> RenderableType:
     """Return a study's steps by stage, what is cached and what would run, and the cost of the rest."""
-    tree = Tree(f"[bold]{outline.study}[/]  [dim]{outline.study_hash[:12]}[/]")
+    tree = Tree(f"[bold]{escape(outline.study)}[/]  [dim]{outline.study_hash[:12]}[/]")
     for stage in dict.fromkeys(step.stage for step in outline.steps):
         steps = [step for step in outline.steps if step.stage == stage]
         counts = Counter[str](step.state for step in steps)
         said = ", ".join(f"{counts[state]} {state}" for state in _STATES if counts[state])
         branch = tree.add(f"[bold]{stage}[/]  {said}")
         for step in steps:
-            needs = f"  [dim]from {', '.join(step.needs)}[/]" if 0 < len(step.needs) <= 4 else ""
-            branch.add(f"[{_STATES[step.state]}]{step.state:>7}[/]  {step.name}{needs}")
+            needs = f"  [dim]from {escape(', '.join(step.needs))}[/]" if 0 < len(step.needs) <= 4 else ""
+            branch.add(f"[{_STATES[step.state]}]{step.state:>7}[/]  {escape(step.name)}{needs}")
     cost = (
         f"to run: {outline.anneals} of {outline.total_anneals} anneals, {outline.tokens:,} of "
         f"{outline.total_tokens:,} training tokens, {outline.evaluations} evaluations. Nothing was started."
@@ -79,13 +80,13 @@ def trace_table(events: Sequence[Event]) -> RenderableType:
     """Return a row's way, an event a line."""
     table = Table("stage", "what happened", "artifact")
     for event in events:
-        table.add_row(event.stage, event.what, event.artifact)
+        table.add_row(event.stage, Text(event.what), event.artifact)
     return table
 
 
 def funnel_table(name: str, steps: Sequence[Step]) -> RenderableType:
     """Return how a dataset came about: what each step kept, dropped and took."""
-    table = Table(title=name, title_justify="left", box=box.SIMPLE, pad_edge=False)
+    table = Table(title=Text(name), title_justify="left", box=box.SIMPLE, pad_edge=False)
     table.add_column("step", no_wrap=True)
     for heading in ("rows", "dropped", "tokens", "seconds", "cost"):
         table.add_column(heading, justify="right", no_wrap=True)

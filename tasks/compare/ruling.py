@@ -5,7 +5,7 @@ helps          a primary is shown up, none is shown down, every guard and pooled
                drop alarm
 trades         a primary is shown up, and another primary or a domain is shown down
 hurts          none is shown up, and a primary or a domain is shown down
-no effect      neither, and every primary's 90 % interval lies inside the declared band
+no effect      neither, every primary's 90 % interval lies inside the declared band, and no guard is in doubt
 contaminated   a primary is shown up; at the declared overlap none is shown up on the items that the candidate's rows
                do not match, and every gain is larger on the matched items beyond chance
 inconclusive   everything else; also one seed, two seeds with nothing to borrow their variance from, a verdict that
@@ -96,6 +96,11 @@ def by_deltas(evidence: Evidence, setting: Setting) -> Ruling:
         return Ruling("inconclusive", sentence, "narrower guards")
     if down:
         return Ruling("hurts", f"It makes the model worse on {named(down)}, and nothing that decides got better.")
+    if evidence.within_band and doubts:
+        sentence = (
+            f"Every difference that decides is within {setting.config.band:g} points either way, but {listed(doubts)}."
+        )
+        return Ruling("inconclusive", sentence, "narrower guards")
     if evidence.within_band:
         sentence = (
             f"Every difference that decides is within {setting.config.band:g} points either way, the largest being "

@@ -10,6 +10,7 @@ written is not waited for.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ class VllmPool:
     def __init__(self, config: GenerateConfig, runtime: GenerateRuntime, _scratch: Path) -> None:
         self._teacher, self._how, self._runtime = config.model, config.sampling or config.scoring, runtime
         self._streamed = self._how is not None and is_streamed(self._how)
-        self._depth = STREAM_DEPTH if self._streamed else DEPTH
+        self._suspects = Counter[int]()  # shards that died with others in an engine, and how often each
         self._seats: list[Seat] = []
         self._versions: dict[str, str] = {}
         self._events: list[Answered | Lost] = []
@@ -57,11 +58,18 @@ class VllmPool:
     def versions(self) -> dict[str, str]:
         return next((seat.versions for seat in self._seats if seat.open), self._versions)
 
+    @property
+    def _depth(self) -> int:
+        """How many attempts an actor may hold."""
+        if not self._streamed:
+            return DEPTH
+        return 1 if any(count > 0 for count in self._suspects.values()) else STREAM_DEPTH
+
     def room(self, left: int) -> int:
         idle = sum(seat.open and not seat.given for seat in self._seats)
         if not self._streamed and left - idle < len(self._seats):
             return idle  # the last ones go to whoever is free first
-        return sum(self._depth - len(seat.given) for seat in self._seats if seat.open)
+        return sum(max(0, self._depth - len(seat.given)) for seat in self._seats if seat.open)
 
     def give(self, attempt: Attempt) -> None:
         seat = min((seat for seat in self._seats if seat.open), key=lambda seat: len(seat.given))
@@ -121,8 +129,13 @@ class VllmPool:
             (seat.node, seat.versions), seat.open = said, True
             self._versions = seat.versions
         elif ref in seat.given:
-            del seat.given[ref]
+            self._clear(seat.given.pop(ref))
             self._events.append(said)
+
+    def _clear(self, attempt: Attempt) -> None:
+        """Take an attempt off those that died with others: what became of it is its own doing."""
+        if self._suspects[attempt.shard] > 0:
+            self._suspects[attempt.shard] -= 1
 
     def _late(self, seat: Seat) -> str | None:
         """Say that an actor is past its deadline, if it is: to load its model, or to finish its next answer."""
@@ -139,14 +152,18 @@ class VllmPool:
     def _replace(self, seat: Seat, reason: str, culprit: Attempt | None = None) -> None:
         """End an actor, hand back what it held, and put another in its place.
 
-        Where it is not known which attempt it failed at, it was the first: the next was waiting. Of those that it
-        streamed it may have been any.
+        Where it is not known which attempt it failed at, it was the first: the next was waiting. Of several that it
+        streamed it may have been any, so none of them is charged, and each is asked again with an engine to itself.
         """
         end_seat(seat)
-        failed = culprit or next(iter(seat.given.values()), None)
-        self._events += [
-            Lost(attempt, reason, begun=self._streamed or attempt is failed) for attempt in seat.given.values()
-        ]
+        given = list(seat.given.values())
+        together = self._streamed and len(given) > 1
+        failed = None if together else culprit or next(iter(given), None)
+        self._events += [Lost(attempt, reason, begun=attempt is failed) for attempt in given]
+        if together:
+            self._suspects.update(attempt.shard for attempt in given)
+        elif failed is not None:
+            self._clear(failed)
         self._seats[self._seats.index(seat)] = new_seat(self._teacher, self._runtime)
 
 

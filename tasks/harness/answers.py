@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -69,7 +68,7 @@ def share_of_one(value: Any, field: str, origin: str) -> float:
     Raises:
         DataError: for anything else, naming where it was read.
     """
-    if isinstance(value, bool | int | float) and math.isfinite(value) and 0 <= value <= 1:
+    if isinstance(value, bool | int | float) and 0 <= value <= 1:
         return float(value)
     what = "" if isinstance(value, bool | int | float) else f", a {type(value).__name__}"
     raise DataError(

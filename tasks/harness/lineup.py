@@ -19,6 +19,10 @@ from tasks.harness.answers import Answer, Notes, Reading
 Key = tuple[str, int, str]
 
 
+#: Two trainings do not agree on so many items by chance.
+_TELLING = 100
+
+
 class Side(NamedTuple):
     """One arm: its name, and what was read of it, a reading a seed where there are several."""
 
@@ -73,6 +77,7 @@ def line_up(sides: Sequence[Side], domains: Mapping[str, Domain], notes: Notes) 
             metrics.setdefault(answer.benchmark, {}).setdefault(side.name, set()).add(answer.metric)
             _note_domain(answer, found)
     _check_complete(sides, tables)
+    _check_seeds_differ(sides, tables)
     _set_differing_prompts_aside(tables, notes)
     known = _domains(found, domains)
     facts = tuple(Facts(name, known[name], _metric(name, metrics[name])) for name in found)
@@ -125,8 +130,9 @@ def _take(answer: Answer, seed: int, arm: str, tables: dict[Key, Table], seen: d
 
 
 def _note_domain(answer: Answer, found: dict[str, Domain | None]) -> None:
-    known = found.setdefault(answer.benchmark, answer.domain)
-    if known != answer.domain:
+    known = found.setdefault(answer.benchmark, answer.domain) or answer.domain
+    found[answer.benchmark] = known
+    if answer.domain is not None and known != answer.domain:
         raise DataError(
             f"{answer.origin}: {answer.benchmark} is of domain {answer.domain}, and of {known} in other rows",
             remedy="give a benchmark one domain",
@@ -143,6 +149,28 @@ def _check_complete(sides: Sequence[Side], tables: Mapping[Key, Table]) -> None:
                     f"{side.name} ({files}) has no results of {benchmark}, seed {seed}, which {holder} has",
                     remedy=f"evaluate {side.name} there too, or take it out of {holder}",
                 )
+
+
+def _check_seeds_differ(sides: Sequence[Side], tables: Mapping[Key, Table]) -> None:
+    """Refuse one training given as two: its copies would pass for trainings that agree, and noise for none."""
+    for side in sides:
+        outcomes: dict[tuple[object, ...], int] = {}
+        for seed in sorted({seed for arm, seed, _ in tables if arm == side.name}):
+            keys = sorted(key for key in tables if key[:2] == (side.name, seed))
+            answers = [(name, *pair) for *_, name in keys for pair in sorted(_scored(tables[side.name, seed, name]))]
+            right = sum(correct for *_, correct in answers)
+            if len(answers) < _TELLING or right in (0, len(answers)):
+                continue
+            if (first := outcomes.setdefault(tuple(answers), seed)) != seed:
+                raise DataError(
+                    f"{side.name}: seeds {first} and {seed} have the same outcome on {len(answers):,} items: they are "
+                    "one training",
+                    remedy="give each training once; answers drawn again from one checkpoint are not another seed",
+                )
+
+
+def _scored(table: Table) -> Iterator[tuple[str, float]]:
+    return zip(table.item, table.correct, strict=True)
 
 
 def _set_differing_prompts_aside(tables: Mapping[Key, Table], notes: Notes) -> None:

@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from tasks.core.errors import EngineError, StudyError
 from tasks.generate.config import GenerateConfig, GenerateRuntime, Sampling, Scoring, Teacher
+from tasks.generate.engine import Attempt
 from tasks.generate.prompts import seed_of
 from tasks.generate.ray_seats import Seat
 from tasks.generate.vllm_engine import Placement, columns, engine_options, not_loaded, progress_bar, request_options
@@ -83,6 +86,28 @@ def seat_of(pool, *, given):
     seat.given = dict.fromkeys(given, "attempt")
     pool._seats = [seat]
     return seat
+
+
+def test_of_attempts_that_died_together_each_gets_an_engine_to_itself(monkeypatch):
+    """One row kills its engine: which one is found out before anything is charged, so no other row pays for it."""
+    monkeypatch.setattr("tasks.generate.vllm_pool.end_seat", lambda seat: None)
+    monkeypatch.setattr("tasks.generate.vllm_pool.new_seat", lambda *_: replace(seat, given={}))
+    pool = VllmPool(GenerateConfig(model={"path": "m"}, sampling={"temperature": 1}), GenerateRuntime(actors=1), None)
+    seat = seat_of(pool, given=[])
+    attempts = [Attempt(shard=n, requests=Path("r"), answers=Path("a"), rows=1) for n in (7, 8)]
+    seat.given = dict(zip(("first", "second"), attempts, strict=True))
+    pool._replace(seat, "its process died", attempts[0])
+    assert [(lost.attempt.shard, lost.begun) for lost in pool._events] == [(7, False), (8, False)]
+    assert pool.room(9) == 1
+    for attempt in attempts:
+        pool._seats[0].given = {"again": attempt}
+        assert pool.room(9) == 0
+        if attempt.shard == 7:
+            pool._replace(pool._seats[0], "its process died")
+        else:
+            pool._take(pool._seats[0], "again", "answered")
+    assert [lost.begun for lost in pool._events[2:3]] == [True]
+    assert pool.room(9) == 4
 
 
 def test_a_shard_may_take_as_long_as_it_needs_while_answers_come(monkeypatch):
