@@ -75,13 +75,14 @@ def _asked(recipe: TaughtRecipe | Dataset, store: Store) -> tuple[list[Ask], int
             return [], rows_of(recipe, store)
         case Distill():
             rows = rows_of(recipe.questions, store)
-            asked = [_ask([recipe.questions], recipe.prompt, recipe.teacher, rows)]
+            given = [recipe.questions, recipe.dedup]  # what is dropped first is not asked
+            asked = [_ask(given, recipe.prompt, recipe.teacher, rows)]
             if recipe.reader is not None:
-                asked.append(_ask([recipe.questions], recipe.prompt, recipe.reader, rows))
+                asked.append(_ask([*given, recipe.judge], recipe.prompt, recipe.reader, rows))
             return asked, rows
         case Failures():
             rows = rows_of(recipe.questions, store)
-            return [_ask([recipe.questions], recipe.prompt, recipe.model, rows)], rows
+            return [_ask([recipe.questions, recipe.dedup], recipe.prompt, recipe.model, rows)], rows
         case Retrieve():
             asked, rows = _asked(recipe.queries, store)
             return asked, _times(rows, recipe.search.select.k)
@@ -90,14 +91,18 @@ def _asked(recipe: TaughtRecipe | Dataset, store: Store) -> tuple[list[Ask], int
             written = _times(rows, recipe.similar.samples)
             more = [
                 _ask([recipe.seeds], recipe.similar, recipe.writer, rows),
-                _ask([recipe.seeds, recipe.similar, recipe.writer], recipe.prompt, recipe.solver, written),
+                _ask(
+                    [recipe.seeds, recipe.similar, recipe.writer, recipe.largest_overlap, recipe.dedup],
+                    recipe.prompt,
+                    recipe.solver,
+                    written,
+                ),
             ]
             return [*asked, *more], written
 
 
-def _ask(given: Sequence[BaseModel], prompt: PromptConfig, model: GenerateConfig, rows: int | None) -> Ask:
-    declared = [one.model_dump(mode="json") for one in (*given, prompt, model)]
-    return Ask(key=fingerprint(declared), model=model, requests=_times(rows, prompt.samples))
+def _ask(given: Sequence[object], prompt: PromptConfig, model: GenerateConfig, rows: int | None) -> Ask:
+    return Ask(key=fingerprint([*given, prompt, model]), model=model, requests=_times(rows, prompt.samples))
 
 
 def _teachers(value: object) -> Iterator[Teacher]:

@@ -93,21 +93,29 @@ def items_of(benchmark: BenchmarkConfig) -> Items:
 
 
 def earlier_scores(work: Work) -> tuple[list[SeedScores], tuple[str, ...]]:
-    """Return the scores of the store's earlier studies of the same base model, a table a benchmark, and which of them
-    could not be read.
+    """Return the scores of the store's earlier studies that trained the same base model in the same way, a table a
+    benchmark, and which studies could not be read.
 
-    The study's own earlier records are among them: it may have been run before with fewer seeds.
+    The study's own earlier records are among them: it may have been run before with fewer seeds. A record all of whose
+    models another one has, such as an earlier look's, says nothing more.
     """
-    tables, unread, seen = list[SeedScores](), list[str](), set[str]()
+    tables, unread, records, seen = list[SeedScores](), list[str](), list[StudyRecord](), set[str]()
     for ref, _ in work.store.manifests("study"):
         try:
-            record = read_record(work.store, ref)
-            if record.base.digest == work.base.digest and record.study_hash not in seen:
-                tables += _tables(work.store, record)
-                seen.add(record.study_hash)
+            records.append(read_record(work.store, ref))
         except IntegrityError as error:
             unread.append(f"an earlier study says nothing of the training noise: {error.message}")
+    for record in sorted((one for one in records if _trains_alike(work, one)), key=lambda one: -len(one.runs)):
+        models = {run.model.path for run in record.runs}
+        if not models <= seen:
+            tables += _tables(work.store, record)
+            seen |= models
     return tables, tuple(unread)
+
+
+def _trains_alike(work: Work, record: StudyRecord) -> bool:
+    ours, theirs = work.study, record.study
+    return record.base.digest == work.base.digest and (ours.anneal, ours.tokens) == (theirs.anneal, theirs.tokens)
 
 
 def _tables(store: Store, record: StudyRecord) -> Iterator[SeedScores]:

@@ -20,6 +20,7 @@ from flows.chances import earlier_scores, power_of
 from flows.costing import Bill, bill, price_of_an_hour
 from flows.fitting import Need, needs, teacher_folders
 from flows.outline import Outline, outline
+from flows.study import CONTROL
 from flows.work import Work
 from tasks.compare.power import ITEM_SHARE
 from tasks.core.errors import StudyError
@@ -123,13 +124,19 @@ def _shapes(work: Work) -> tuple[dict[Path, ModelShape], tuple[str, ...]]:
 
 def _hopeless(work: Work, found: Outline, power: PowerPlan, change: Change) -> tuple[str, ...]:
     chance, least = _chance(power), work.runtime.plan.least_chance
-    if found.anneals < found.total_anneals or chance >= least:  # what has begun goes on
+    if _has_begun(found) or chance >= least:
         return ()
     noise = f"training noise of {power.noise.points:g} points ({power.noise.source})"
     return (
         f"compare.effect: the chance to see a gain of {work.study.compare.effect:g} points is {chance:.0%} at a "
         f"{noise}, and {least:.0%} is the least; {change.said}",
     )
+
+
+def _has_begun(found: Outline) -> bool:
+    """Say whether a candidate of the study was trained already: then it goes on. Its control may be another study's."""
+    trained = (step.name for step in found.steps if step.stage == "anneal" and step.state == "cached")
+    return any(not name.startswith(f"{CONTROL}/") for name in trained)
 
 
 def _too_large(cost: Bill, memory: tuple[Need, ...]) -> tuple[str, ...]:

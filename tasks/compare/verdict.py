@@ -124,6 +124,11 @@ def _study_warnings(pairs: Sequence[Paired], setting: Setting) -> Iterator[str]:
         yield "two seeds: seed variance borrowed from the study's other arms"
     elif not arms:
         yield "one candidate: its seed variance is its own, so intervals are wider than beside other candidates"
+    if looks := setting.config.looks:
+        yield (
+            f"looked at with {setting.n_seeds} of up to {looks[-1]} seeds: the verdicts' error is spent over the looks, "
+            "and the intervals shown are not widened for them"
+        )
     for pair in pairs:
         if pair.cluster.max() == 0:
             yield f"{pair.benchmark}: all items are of one cluster, so they are treated as independent"

@@ -217,3 +217,10 @@ def test_pairs_come_from_tables(build):
         one.benchmark
         for one in pair(build({"b": {"control": 0.5, "x": 0.5}, "a": {"control": 0.5, "x": 0.5}}), "control")
     ] == ["a", "b"]
+
+
+def test_a_look_is_told(build, facts):
+    pairs = pair(build({"math-a": {"control": 0.4, "new": 0.5, "other": 0.4}}), "control")
+    [told] = [text for text in judge(pairs, facts, CompareConfig(looks=(2, 3, 5))).warnings if "looked at" in text]
+    assert "with 3 of up to 5 seeds" in told
+    assert not any("looked at" in text for text in judge(pairs, facts, CompareConfig()).warnings)

@@ -148,8 +148,20 @@ def test_what_is_refused_may_be_run_anyway(folder):
 def test_what_has_begun_goes_on(folder, monkeypatch):
     begun = work(folder, compare={"effect": 2.0})
     found = outline(begun)
-    monkeypatch.setattr(planning, "outline", lambda _: found.model_copy(update={"anneals": found.anneals - 1}))
+
+    def trained(arm):
+        name = f"{arm}/seed-{begun.study.seeds[0]}"
+        steps = [
+            step.model_copy(update={"state": "cached"}) if (step.stage, step.name) == ("anneal", name) else step
+            for step in found.steps
+        ]
+        monkeypatch.setattr(planning, "outline", lambda _: found.model_copy(update={"steps": tuple(steps)}))
+
+    trained(begun.study.candidates[0].name)
     check_worth(begun)
+    trained("control")  # that may be another study's
+    with pytest.raises(StudyError, match="the chance to see a gain"):
+        check_worth(begun)
 
 
 def test_a_look_is_judged_as_the_whole_study(folder):
