@@ -85,9 +85,8 @@ def _to_see_an_effect(needed: Needed, deltas: Sequence[Delta], config: CompareCo
         )
     ways = []
     if needed.seeds is not None:
-        ways.append(
-            f"{needed.seeds} seeds in place of {seeds} (all new, or as declared looks), so {_times(needed.seeds / seeds)} the training tokens"
-        )
+        instead = f"{needed.seeds} seeds in place of {seeds} (all new, or as declared looks)"
+        ways.append(f"{instead}, so {_times(needed.seeds / seeds)} the training tokens")
     if needed.items_times is not None:
         ways.append(f"{_times(needed.items_times)} the items")
     if not ways:
