@@ -126,7 +126,7 @@ def _study_warnings(pairs: Sequence[Paired], setting: Setting) -> Iterator[str]:
         yield "one candidate: its seed variance is its own, so intervals are wider than beside other candidates"
     if looks := setting.config.looks:
         yield (
-            f"looked at with {setting.n_seeds} of up to {looks[-1]} seeds: the verdicts' error is spent over the looks; "
+            f"looked at with {setting.n_seeds} of up to {looks[-1]} seeds: the error level is spent over the looks; "
             "the intervals shown are not widened for them"
         )
     for pair in pairs:
