@@ -174,7 +174,8 @@ def test_a_row_is_traced_from_its_file_to_the_verdict(finished):
     assert finished.assay("trace", "no-such-row").returncode == 3
 
 
-@pytest.mark.parametrize("stage", ["anneal", "evaluate"])
+# A driver killed while it anneals is in test_anneal.py too, so here only before a release.
+@pytest.mark.parametrize("stage", [pytest.param("anneal", marks=pytest.mark.slow), "evaluate"])
 def test_a_killed_study_goes_on_where_it_was(finished, stage):
     """SIGKILL while `stage` is at work; run again, it has the same deltas, and nothing finished was done twice."""
     store = f"killed-{stage}"
