@@ -20,14 +20,14 @@ from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from tasks.compare.config import BenchmarkFacts, CompareConfig, PooledDomain
 from tasks.compare.deltas import Estimate, Squares, estimate, mean_squares
-from tasks.compare.pairing import Floats, Paired
+from tasks.compare.pairing import Paired
 from tasks.compare.sequential import level
 from tasks.core.errors import StudyError
+from tasks.core.multiplicity import holm
 from tasks.core.results import Delta, DomainDelta, Finding, Role
 
 #: Standard errors to a margin that a study where nothing changed keeps 80 % of the time.
@@ -87,22 +87,6 @@ def find(pairs: Sequence[Paired], benchmarks: Sequence[BenchmarkFacts], config: 
         )
         for k, candidate in enumerate(pairs[0].arms[1:])
     ]
-
-
-def holm(p_values: Sequence[Floats], alpha: float, at_look: Callable[[float], float] = float) -> NDArray[np.bool_]:
-    """Return which hypotheses Holm's step-down rejects at family-wise level `alpha`, in the shape they came in.
-
-    Args:
-        at_look: what this look may use of a step's level, where the study is looked at more than once.
-    """
-    table = np.asarray(p_values)
-    flat = table.ravel()
-    order = np.argsort(flat, kind="stable")
-    steps = np.asarray([at_look(alpha / left) for left in range(len(flat), 0, -1)])
-    passed = np.logical_and.accumulate(flat[order] <= steps)
-    rejected = np.zeros(len(flat), dtype=np.bool_)
-    rejected[order] = passed
-    return rejected.reshape(table.shape)
 
 
 def guard_margin(n_items: int, n_seeds: int, config: CompareConfig) -> float | None:

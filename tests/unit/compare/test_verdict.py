@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from tasks.compare.config import BenchmarkFacts, CompareConfig
-from tasks.compare.findings import find, guard_margin, holm
+from tasks.compare.findings import find, guard_margin
 from tasks.compare.pairing import Paired, pair
 from tasks.compare.ruling import Setting, by_deltas
 from tasks.compare.task import compare_tables
 from tasks.compare.verdict import judge
 from tasks.core.errors import StudyError
+from tasks.core.multiplicity import holm
 from tasks.core.results import CandidateResult
 
 GOLDEN = Path(__file__).parent / "golden" / "comparison.json"
@@ -185,6 +186,22 @@ def test_false_calls_are_rare(noise, simulate):
         verdicts = {by_deltas(evidence, Setting(3, 4, borrowing=True, config=config)).verdict for evidence in found}
         wrong += bool(verdicts & {"helps", "hurts", "trades"})
     assert wrong <= 15
+
+
+def test_no_effect_is_not_said_beside_a_guard_in_doubt(build, facts):
+    """Nothing moved on what decides, and a guard raised an alarm: that is no word of nothing having happened."""
+    same = {"control": 0.4, "new": 0.4, "other": 0.4}
+    pairs = pair(build({"math-a": same, "code": same}), "control")
+    config = CompareConfig()
+    evidence = find(pairs, facts, config)[0]
+    calm = dataclasses.replace(evidence, within_band=True, domains=())
+    deltas = [d.model_copy(update={"finding": None}) for d in evidence.deltas]
+    alarmed = [d.model_copy(update={"finding": "alarm"}) if d.benchmark == "code" else d for d in deltas]
+    setting = Setting(3, 2, borrowing=True, config=config)
+    assert by_deltas(dataclasses.replace(calm, deltas=tuple(deltas)), setting).verdict == "no effect"
+    doubted = by_deltas(dataclasses.replace(calm, deltas=tuple(alarmed)), setting)
+    assert doubted.verdict == "inconclusive"
+    assert "code" in doubted.sentence and "raises a drop alarm" in doubted.sentence
 
 
 def test_golden_comparison(build, facts):
