@@ -30,7 +30,7 @@ def setting(record: StudyRecord) -> list[tuple[str, str]]:
     return [
         ("base model", base),
         ("stage", study.stage),
-        ("candidate weight", f"{study.candidate_weight:.0%} of {study.candidate_unit}"),
+        ("candidate weight", f"{100 * study.candidate_weight:.0f} % of {study.candidate_unit}"),
         ("budget", f"{study.tokens:,} tokens an anneal, sequences of {anneal.sequence_length}"),
         (
             "optimiser",

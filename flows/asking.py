@@ -1,28 +1,25 @@
-"""How much a study's recipes ask of language models: before it is known how many questions survive, so at most so much.
+"""How much a study's recipes still ask of models: of language models, and of encoders.
 
-Nothing is read that is not small: rows are counted in the store, in a file's own index, or by the length of its first
-lines.
+Where it is not known yet how many questions survive, it is at most so much. What the store has is not asked again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from flows.datasets import records_identity
+from flows.counting import rows_of
 from flows.recipes import Augment, Dataset, Distill, Failures, Retrieve, TaughtRecipe
+from flows.shelf import Maybe, Shelf
 from flows.work import Work
 from tasks.core.identity import fingerprint
-from tasks.core.readers import file_format
-from tasks.core.store import Store
+from tasks.embed.config import EmbedConfig
 from tasks.generate.config import GenerateConfig, Teacher
-from tasks.ingest.source import files
 from tasks.prompt.config import PromptConfig
-
-_PEEK_BYTES = 1 << 20
+from tasks.retrieve.config import DenseConfig
 
 
 @dataclass(frozen=True)
@@ -39,99 +36,148 @@ class Ask:
     requests: int | None
 
 
+@dataclass(frozen=True)
+class Reading:
+    """A table that an encoder reads.
+
+    Attributes:
+        key: equal for two recipes that have the same rows read, and so read once.
+        rows: at most; None where they cannot be counted yet.
+    """
+
+    key: str
+    encoder: EmbedConfig
+    rows: int | None
+
+
+class Rows(NamedTuple):
+    """What a step gives: so many rows at most, and the rows themselves where the store has them."""
+
+    most: int | None
+    ref: Maybe
+
+
 def asks(work: Work) -> list[Ask]:
-    """Return what the study's recipes ask, each once; what the store has is not asked again."""
-    found: dict[str, Ask] = {}
-    for source in work.study.sources:
-        if isinstance(source.recipe, TaughtRecipe) and work.store.find(work.records_identity(source)) is None:
-            asked, _ = _asked(source.recipe, work.store)
-            found |= {one.key: one for one in asked}
-    return list(found.values())
+    """Return what the study's recipes still ask of language models, each once."""
+    return list(_left(work).asks.values())
+
+
+def readings(work: Work) -> list[Reading]:
+    """Return the tables that the study's recipes still have read by encoders, each once."""
+    return list(_left(work).readings.values())
 
 
 def teachers(work: Work) -> list[Teacher]:
-    """Return every model that the study's recipes ask on devices of one's own, each once."""
-    found: dict[str, Teacher] = {}
+    """Return every model that is still asked on devices of one's own, once for each way in which it is loaded."""
+    own = (ask.model.model for ask in asks(work) if ask.model.model.engine == "vllm")
+    return list(dict.fromkeys(model.model_copy(update={"chat_template": None, "opening": ""}) for model in own))
+
+
+def _left(work: Work) -> Left:
+    left = Left(Shelf(work.store, work.store.find(work.items_identity())))
     for source in work.study.sources:
-        found |= {teacher.name: teacher for teacher in _teachers(source.recipe) if teacher.engine == "vllm"}
-    return list(found.values())
+        if isinstance(source.recipe, TaughtRecipe) and work.store.find(work.records_identity(source)) is None:
+            left.follow(source.name, source.recipe)
+    return left
 
 
-def rows_of(dataset: Dataset, store: Store) -> int | None:
-    """Return how many rows a dataset has, or about how many; None where that takes reading it."""
-    if dataset.recipe is not None:
-        return dataset.recipe.count
-    if (found := store.find(records_identity(dataset))) is not None:
-        return found.num_rows
-    if dataset.hub is not None:
-        return None
-    return _sum([_rows_in(path) for path in files(dataset.as_read)])
+class Left:
+    """What is left to ask, and to read, along the way of the recipes that it was told to follow."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf, self.asks, self.readings = shelf, dict[str, Ask](), dict[str, Reading]()
+
+    def follow(self, name: str, recipe: TaughtRecipe | Dataset) -> Rows:
+        """Note what a recipe asks, and return its rows; those of `Distill`, which nothing starts from, are not found.
+
+        Args:
+            name: the dataset that is made.
+        """
+        shelf = self.shelf
+        match recipe:
+            case Dataset():
+                return Rows(rows_of(recipe, shelf.store), shelf.read(recipe))
+            case Distill():
+                asked, given = self._questions(recipe), [recipe.questions, recipe.dedup, recipe.decontaminate]
+                answers = self._ask(given, recipe.prompt, recipe.teacher, asked)
+                if recipe.reader is not None:
+                    self._read_verdicts([*given, recipe.teacher, recipe.judge], recipe, recipe.reader, asked, answers)
+                return Rows(asked.most, None)
+            case Failures():
+                asked = self._questions(recipe)
+                given = [recipe.questions, recipe.dedup, recipe.decontaminate]
+                answers = self._ask(given, recipe.prompt, recipe.model, asked)
+                verdicts = shelf.verdicts(recipe.judge, recipe.prompt.samples, answers, asked.ref)
+                return Rows(asked.most, shelf.failed(recipe.wrong, asked.ref, verdicts))
+            case Retrieve():
+                return self._retrieve(name, recipe)
+            case Augment():
+                return self._augment(name, recipe)
+
+    def _questions(self, recipe: Distill | Failures) -> Rows:
+        """Return what a model is asked, less what is dropped before."""
+        read = self.follow(recipe.questions.name, recipe.questions)
+        clean = self.shelf.clean(read.ref, recipe.dedup, recipe.decontaminate)
+        return Rows(read.most, self.shelf.questions(clean))
+
+    def _retrieve(self, name: str, recipe: Retrieve) -> Rows:
+        queries = self.follow(name, recipe.queries)
+        pool = {dataset.name: self.follow(dataset.name, dataset) for dataset in recipe.pool}
+        if isinstance(recipe.search, DenseConfig):
+            for declared, rows in [*zip(recipe.pool, pool.values(), strict=True), (recipe.queries, queries)]:
+                self._read(declared, recipe.embed, rows)
+        found = self.shelf.retrieved(recipe, queries.ref, {table: rows.ref for table, rows in pool.items()})
+        most = _times(queries.most, recipe.search.select.k)
+        return Rows(most, self.shelf.clean(found, recipe.dedup, recipe.decontaminate))
+
+    def _augment(self, name: str, recipe: Augment) -> Rows:
+        shelf, seeds = self.shelf, self.follow(name, recipe.seeds)
+        sources = Rows(seeds.most, shelf.questions(seeds.ref))
+        written = self._ask([recipe.seeds], recipe.similar, recipe.writer, sources)
+        problems = shelf.problems(name, recipe.largest_overlap, sources.ref, written)
+        clean = shelf.clean(problems, recipe.dedup, recipe.decontaminate)
+        asked = Rows(_times(seeds.most, recipe.similar.samples), shelf.questions(clean))
+        rules = [recipe.largest_overlap, recipe.dedup, recipe.decontaminate]
+        self._ask([name, recipe.seeds, recipe.similar, recipe.writer, *rules], recipe.prompt, recipe.solver, asked)
+        return Rows(asked.most, None)
+
+    def _ask(self, given: Sequence[object], prompt: PromptConfig, model: GenerateConfig, asked: Rows) -> Maybe:
+        """Note what a model is asked about questions, and return its answers where they are there."""
+        requests = self.shelf.requests(asked.ref, prompt)
+        answers = self.shelf.answers(requests, model)
+        if answers is None:
+            self._note([*given, prompt, model], model, requests.num_rows if requests else _most(asked, prompt))
+        return answers
+
+    def _read_verdicts(
+        self, given: Sequence[object], recipe: Distill, reader: GenerateConfig, asked: Rows, answers: Maybe
+    ) -> None:
+        """Note what the reader of verdicts is asked: of each answer at most once."""
+        verdicts = self.shelf.verdicts(recipe.judge, recipe.prompt.samples, answers, asked.ref)
+        requests = self.shelf.left_open(verdicts, answers, asked.ref)
+        nothing = requests is not None and requests.num_rows == 0
+        if not nothing and self.shelf.answers(requests, reader) is None:
+            count = requests.num_rows if requests else _most(asked, recipe.prompt)
+            self._note([*given, recipe.prompt, reader], reader, count)
+
+    def _note(self, given: Sequence[object], model: GenerateConfig, requests: int | None) -> None:
+        key = _told(*given)
+        self.asks[key] = Ask(key, model, requests)
+
+    def _read(self, declared: Dataset | Failures, encoder: EmbedConfig, rows: Rows) -> None:
+        if self.shelf.vectors(encoder, rows.ref) is None:
+            key = _told(declared, encoder)
+            self.readings[key] = Reading(key, encoder, rows.ref.num_rows if rows.ref else rows.most)
 
 
-def _asked(recipe: TaughtRecipe | Dataset, store: Store) -> tuple[list[Ask], int | None]:
-    """Return what a recipe asks, and how many rows it gives at most."""
-    match recipe:
-        case Dataset():
-            return [], rows_of(recipe, store)
-        case Distill():
-            rows = rows_of(recipe.questions, store)
-            given = [recipe.questions, recipe.dedup]  # what is dropped first is not asked
-            asked = [_ask(given, recipe.prompt, recipe.teacher, rows)]
-            if recipe.reader is not None:
-                asked.append(_ask([*given, recipe.judge], recipe.prompt, recipe.reader, rows))
-            return asked, rows
-        case Failures():
-            rows = rows_of(recipe.questions, store)
-            return [_ask([recipe.questions, recipe.dedup], recipe.prompt, recipe.model, rows)], rows
-        case Retrieve():
-            asked, rows = _asked(recipe.queries, store)
-            return asked, _times(rows, recipe.search.select.k)
-        case Augment():
-            asked, rows = _asked(recipe.seeds, store)
-            written = _times(rows, recipe.similar.samples)
-            more = [
-                _ask([recipe.seeds], recipe.similar, recipe.writer, rows),
-                _ask(
-                    [recipe.seeds, recipe.similar, recipe.writer, recipe.largest_overlap, recipe.dedup],
-                    recipe.prompt,
-                    recipe.solver,
-                    written,
-                ),
-            ]
-            return [*asked, *more], written
+def _told(*given: object) -> str:
+    """Return what tells one declaration from others; as JSON, since a problem set's shares are keyed by numbers."""
+    return fingerprint([item.model_dump(mode="json") if isinstance(item, BaseModel) else item for item in given])
 
 
-def _ask(given: Sequence[object], prompt: PromptConfig, model: GenerateConfig, rows: int | None) -> Ask:
-    return Ask(key=fingerprint([*given, prompt, model]), model=model, requests=_times(rows, prompt.samples))
-
-
-def _teachers(value: object) -> Iterator[Teacher]:
-    if isinstance(value, Teacher):
-        yield value
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _teachers(getattr(value, name))
-
-
-def _rows_in(path: Path) -> int | None:
-    if path.suffix.lower() in (".gz", ".zst"):
-        return None
-    if file_format(path) == ".parquet":
-        import pyarrow.parquet as pq
-
-        return int(pq.read_metadata(path).num_rows)
-    if file_format(path) == ".json":
-        return None
-    with path.open("rb") as file:
-        head = file.read(_PEEK_BYTES)
-    lines = head.count(b"\n") + (not head.endswith(b"\n"))
-    return lines if len(head) < _PEEK_BYTES else round(path.stat().st_size / len(head) * lines)
+def _most(asked: Rows, prompt: PromptConfig) -> int | None:
+    return _times(asked.ref.num_rows if asked.ref else asked.most, prompt.samples)
 
 
 def _times(count: int | None, factor: int) -> int | None:
     return None if count is None else count * factor
-
-
-def _sum(counts: Sequence[int | None]) -> int | None:
-    known = [count for count in counts if count is not None]
-    return sum(known) if len(known) == len(counts) else None

@@ -59,14 +59,23 @@ def assess(study: Study, runtime: Runtime = Runtime()) -> Path:  # noqa: B008 - 
 
 
 def _conclude(work: Work, ref: ArtifactRef) -> Path:
-    """Write the report, make it the study's latest, and tell the tracker."""
+    """Write the report, make it the study's latest, and tell the tracker.
+
+    Raises:
+        Exception: what failed of the report's insights, once the report says so.
+    """
     store, record = work.store, read_record(work.store, ref)
-    data = report_data(store, record, insights(work, record))
+    seen = insights(work, record)
+    data = report_data(store, record, seen)
     report = cached(write_report, store, [report_identity(data)])(data, store.root)
     point_to_latest(store, work.study.name, ref, report)
     outcome = track_study(tracked_study(store, record, report, data), work.runtime.track, store.root)
     if outcome.warning:
         say("track", outcome.warning)
+    if seen.failed:
+        what, error = next(iter(seen.failed.items()))
+        say("report", f"{store.folder(report) / 'report.html'} has the verdicts, and not {what}")
+        raise error
     return store.folder(report)
 
 

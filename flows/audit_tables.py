@@ -20,8 +20,9 @@ def audit_tables(found: Audit) -> RenderableType:
     beyond = [one for one in found.chances if one.math_from is not None or one.all_from is not None]
     always = sum(one.all_from == 0 for one in found.chances)
     chance = len(found.chances) - len(beyond)
+    groups = f"{len(found.groups)} {'group' if len(found.groups) == 1 else 'groups'}"
     parts: list[RenderableType] = [
-        _heading(f"{len(found.groups)} groups of datasets whose deltas are measured from the same baselines"),
+        _heading(f"{groups} of datasets whose deltas are measured from the same baselines"),
         *(Text(f"{group.name}  {', '.join(group.datasets)}") for group in found.groups),
         _baselines(found),
         _heading(f"{len(found.defects)} that cannot be right as printed (nothing was changed)"),
@@ -59,7 +60,7 @@ def _baseline(group: Group, benchmark: str) -> str:
     one = next((one for one in group.baselines if one.benchmark == benchmark), None)
     if one is None:
         return "–"
-    return "disputed" if one.score is None else f"{one.score:.2f}"
+    return "disputed" if one.score is None else f"{one.score:.{one.places}f}"
 
 
 def _defect(number: int, one: Defect) -> Text:
@@ -78,7 +79,7 @@ def _chances(beyond: Sequence[Chance], defects: Sequence[Defect]) -> Table:
         table.add_column(heading, justify="right", no_wrap=True)
     for before, one in zip([None, *beyond], beyond, strict=False):
         first = before is None or before.dataset != one.dataset
-        delta = f"{one.delta:+.2f}{'?' if (one.dataset, one.benchmark) in doubted else ' '}"
+        delta = f"{one.delta:+.{one.places}f}{'?' if (one.dataset, one.benchmark) in doubted else ' '}"
         math = _from(one.math_from) if one.math else "–"
         z = _z(one, "0"), _z(one, _HIGHEST)
         table.add_row(Text(one.dataset if first else ""), Text(one.benchmark), delta, *z, math, _from(one.all_from))

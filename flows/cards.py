@@ -85,7 +85,7 @@ def make_card(
         exposed=tuple(_exposed(list(seen.values()))),
         duplicates=f"Near: sets of {_SAME.shingle_words}-word shingles with a Jaccard similarity of "
         f"{_SAME.threshold:g} or more",
-        overlap=f"Given away: one row holds {overlap.ratio:.0%} or more of an item's {overlap.n}-grams of words"
+        overlap=f"Given away: one row holds {100 * overlap.ratio:.0f} % or more of an item's {overlap.n}-grams of words"
         if exposures
         else "",
     )

@@ -8,6 +8,7 @@ does not belong; 7 a budget is spent; 130 interrupted.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import signal
@@ -222,7 +223,9 @@ def audit(
     table: Annotated[
         Path,
         typer.Argument(
-            metavar="TABLE.csv", help="Columns table, dataset, benchmark, score, delta, in percent.", show_default=False
+            metavar="TABLE.csv",
+            help="A CSV with the columns table, dataset, benchmark, score and delta, in percent.",
+            show_default=False,
         ),
     ],
     as_json: AsJson = False,
@@ -300,6 +303,9 @@ def main() -> None:
     """Run `assay`; every error of its own is printed with its remedy and ends in its exit code."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _leave)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what a terminal's encoding lacks is written out, and ends nothing
+            stream.reconfigure(errors="backslashreplace")
     try:
         _engine_defaults()
         app()

@@ -21,6 +21,7 @@ from tasks.evaluate.registry import REGISTRY
 from tasks.harness.answers import Format, Notes, Reading
 from tasks.harness.catalogue import Known
 from tasks.harness.formats import read
+from tasks.harness.items import check_items
 from tasks.harness.lineup import LineUp, Side, Table, line_up
 from tasks.harness.sides import arms
 from tasks.report.config import Named, ReportData
@@ -67,7 +68,7 @@ def compare_results(controls: Sequence[Path], candidates: Sequence[Path], domain
     Raises:
         DataError: if a path cannot be read, or two sides cannot be lined up.
         StudyError: if paths cannot be shared out, or nobody says what a benchmark measures.
-        IntegrityError: if two sides answered different items.
+        IntegrityError: if two sides answered different items, or put them into different clusters.
     """
     notes, known = Notes(), catalogue()
     sides = [
@@ -75,6 +76,7 @@ def compare_results(controls: Sequence[Path], candidates: Sequence[Path], domain
         for name, paths in arms(controls, candidates).items()
     ]
     lined_up = line_up(sides, domains, notes)
+    check_items(sides, lined_up.tables)
     if not any(fact.domain == "math" for fact in lined_up.facts):
         notes.add("no benchmark is of domain math, so all of them decide")
     return Compared(
@@ -116,9 +118,18 @@ def parse_domains(given: Sequence[str]) -> dict[str, Domain]:
 
 
 def write_report(compared: Compared, folder: Path) -> Path:
-    """Write ``report.html``, ``report.md`` and ``report.json`` into a folder, and return the first."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_files(report_data(compared), Draft(folder=folder, scratch=folder))
+    """Write ``report.html``, ``report.md`` and ``report.json`` into a folder, and return the first.
+
+    Raises:
+        StudyError: if it is no folder, and cannot be made one, or cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_files(report_data(compared), Draft(folder=folder, scratch=folder))
+    except OSError as error:
+        raise StudyError(
+            f"--report: {folder} is no folder that can be written: {error.strerror}", remedy="name another"
+        ) from error
     return folder / "report.html"
 
 

@@ -6,12 +6,12 @@ A device is a GPU, or a core where there is none. Money is at the prices that th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import get_args
 
-from flows.asking import Ask, asks
+from flows.asking import Ask, Reading, asks, readings
 from flows.chances import items_of
 from flows.machine import device_for
 from flows.outline import Outline, Step
@@ -19,6 +19,7 @@ from flows.rates import ANSWERING, Basis, Rate, Rates
 from flows.work import Work
 from tasks.core.identity import Frozen
 from tasks.core.memory import ModelShape
+from tasks.embed.encoder_files import find_encoder
 from tasks.generate.budget import device_hours, spent
 from tasks.generate.engine import Meters
 
@@ -71,12 +72,14 @@ def bill(work: Work, outline: Outline, shapes: Mapping[Path, ModelShape]) -> Bil
     """Return what is left of a study to pay for.
 
     Args:
-        shapes: the shape of each model by its folder: the base, and teachers whose config is on this machine.
+        shapes: the shape of each model by its folder: the base, and teachers and encoders whose config is on this
+            machine.
     """
     rates = Rates(work, shapes[work.base.folder])
     scoring = {benchmark.name: rates.scoring(benchmark) for benchmark in work.study.benchmarks}
     costs = (
         *(_teacher(work, ask, rates, shapes) for ask in asks(work)),
+        *_encoding(work, readings(work), rates, shapes),
         *_training(work, outline, rates.training),
         *_scoring(work, outline, scoring),
     )
@@ -161,6 +164,18 @@ def _answers(
     rate = rates.estimated(shape, device_for(work.runtime.plan, gpu=runtime.gpus_per_actor > 0), flops=ANSWERING)
     seconds = (meters.prompt_tokens + meters.output_tokens) * (rate.seconds or 0.0) / runtime.devices_per_actor
     return replace(meters, seconds=seconds), Rate(rate.seconds, rate.basis, f"{_AT_MOST}; {rate.source}")
+
+
+def _encoding(work: Work, tables: Sequence[Reading], rates: Rates, shapes: Mapping[Path, ModelShape]) -> Iterator[Cost]:
+    """Yield what the vectors that are left cost, an encoder a line."""
+    for encoder in dict.fromkeys(table.encoder for table in tables):
+        counts = [table.rows for table in tables if table.encoder == encoder]
+        known = [count for count in counts if count is not None]
+        rate = rates.encoding(encoder, shapes.get(find_encoder(encoder).folder))
+        what = f"{PurePath(encoder.path or encoder.hub).name}, {sum(known):,} rows"
+        if len(known) < len(counts):
+            what, rate = f"{what} or more", Rate(None, "unknown", "its rows are counted once they are read")
+        yield _cost(work, "embed", what, None, _hours(sum(known), rate), rate)
 
 
 def _left(outline: Outline) -> Iterable[Step]:

@@ -14,6 +14,7 @@ from flows.cards import read_card
 from flows.record import RunRecord, StudyRecord
 from flows.spending import costs_per_point
 from tasks.compare.task import read_comparison
+from tasks.core.errors import AssayError
 from tasks.core.ledgers import Ledger
 from tasks.core.results import CandidateResult, Comparison, PowerPlan
 from tasks.core.store import ArtifactRef, Store
@@ -42,12 +43,14 @@ class Insights:
         card: the validated set.
         power: what the study could show, as planned.
         device_price: of one device of an anneal for an hour; 0 where none is declared.
+        failed: why something of it is missing, by what that is.
     """
 
     ledgers: Mapping[str, ArtifactRef] = field(default_factory=dict)
     card: ArtifactRef | None = None
     power: PowerPlan | None = None
     device_price: float = 0.0
+    failed: Mapping[str, Exception] = field(default_factory=dict)
 
 
 def report_data(store: Store, record: StudyRecord, insights: Insights = Insights()) -> ReportData:
@@ -71,7 +74,13 @@ def report_data(store: Store, record: StudyRecord, insights: Insights = Insights
         machine=record.machine,
         study_hash=record.study_hash,
         date=store.manifest(record.comparison).created,
+        warnings=tuple(_not_shown(what, error) for what, error in insights.failed.items()),
     )
+
+
+def _not_shown(what: str, error: Exception) -> str:
+    reason = str(error) if isinstance(error, AssayError) else f"{type(error).__name__}: {error}"
+    return f"{what[:1].upper()}{what[1:]} is not shown: {' '.join(reason.split())}"
 
 
 def tracked_study(store: Store, record: StudyRecord, report: ArtifactRef, data: ReportData) -> TrackedStudy:
@@ -90,12 +99,19 @@ def tracked_study(store: Store, record: StudyRecord, report: ArtifactRef, data: 
 
 
 def summary(store: Store, record: StudyRecord, report: ArtifactRef) -> dict[str, Any]:
-    """Return what ``assay show --json`` prints: a promise to scripts, kept by a golden test."""
-    return {
+    """Return what ``assay show --json`` prints: a promise to scripts, kept by a golden test.
+
+    ``filters`` is there where the study asks what its recipes' filters are worth.
+    """
+    comparison = comparison_of(store, record)
+    shown: dict[str, Any] = {
         "study": record.study.name,
         "report": str(store.folder(report) / "report.html"),
-        "candidates": [_candidate(store, record, one) for one in comparison_of(store, record).candidates],
+        "candidates": [_candidate(store, record, one) for one in comparison.candidates],
     }
+    if comparison.filters:
+        shown["filters"] = [one.model_dump(mode="json") for one in comparison.filters]
+    return shown
 
 
 def _candidate(store: Store, record: StudyRecord, candidate: CandidateResult) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Literal
 
-from flows.asking import teachers
+from flows.asking import readings, teachers
 from flows.machine import Device, device_for
 from flows.rates import scores_on_gpu
 from flows.work import Work
@@ -19,6 +19,7 @@ from tasks.anneal.memory import training_memory
 from tasks.anneal.placement import fitting as anneal_fitting
 from tasks.core.identity import Frozen
 from tasks.core.memory import GIB, Memory, ModelShape
+from tasks.embed.encoder_files import find_encoder
 from tasks.evaluate.memory import scoring_memory
 from tasks.generate.config import Teacher
 from tasks.generate.memory import fitting as teacher_fitting
@@ -38,7 +39,7 @@ class Need(Frozen):
     """The memory of one stage.
 
     Attributes:
-        name: the model.
+        name: the model; of a teacher with its dtype and context too, where another one is called the same.
         parts: GiB that one process needs of its device at its peak, by what they hold.
         gib: all of them.
         host_gib: beside them, on the host: what is offloaded, by one process.
@@ -57,19 +58,27 @@ class Need(Frozen):
 
 
 def needs(work: Work, shapes: Mapping[Path, ModelShape]) -> tuple[Need, ...]:
-    """Return what each stage of a study needs.
+    """Return what each stage of a study needs; of teachers those that are still asked.
 
     Args:
         shapes: the shape of each model by its folder: the base, and teachers whose config is on this machine.
     """
-    base = shapes[work.base.folder]
-    served = [_teacher(work, teacher, shapes.get(Path(teacher.name))) for teacher in teachers(work)]
+    base, asked = shapes[work.base.folder], teachers(work)
+    served = [
+        _teacher(work, teacher, name, shapes.get(Path(teacher.path)) if teacher.path is not None else None)
+        for teacher, name in zip(asked, _names(asked), strict=True)
+    ]
     return (*served, _anneal(work, base), *_evaluate(work, base))
 
 
 def teacher_folders(work: Work) -> list[Path]:
-    """Return the folders of the teachers that lie on this machine, each once."""
+    """Return the folders of the teachers that are still asked and lie on this machine, each once."""
     return list(dict.fromkeys(Path(teacher.path) for teacher in teachers(work) if teacher.path is not None))
+
+
+def encoder_folders(work: Work) -> list[Path]:
+    """Return the folders of the encoders that still read something, each once."""
+    return list(dict.fromkeys(find_encoder(table.encoder).folder for table in readings(work)))
 
 
 def _anneal(work: Work, shape: ModelShape) -> Need:
@@ -90,12 +99,21 @@ def _anneal(work: Work, shape: ModelShape) -> Need:
     return _need("anneal", work.base.folder.name, memory, available, fit, remedy)
 
 
-def _teacher(work: Work, teacher: Teacher, shape: ModelShape | None) -> Need:
+def _names(models: list[Teacher]) -> list[str]:
+    """Return what to call each model: the last part of its name, and all that tells it apart where two share that."""
+    short = [PurePath(one.name).name for one in models]
+    return [
+        name if short.count(name) == 1 else f"{one.name}, {one.dtype}, context {one.max_model_len or 'its own'}"
+        for one, name in zip(models, short, strict=True)
+    ]
+
+
+def _teacher(work: Work, teacher: Teacher, name: str, shape: ModelShape | None) -> Need:
     runtime = work.runtime.generate.of(teacher)
     if shape is None:
         return Need(
             stage="generate",
-            name=PurePath(teacher.name).name,
+            name=name,
             parts={},
             gib=0,
             host_gib=0,
@@ -121,7 +139,7 @@ def _teacher(work: Work, teacher: Teacher, shape: ModelShape | None) -> Need:
             if count
             else "lower the teacher's max_model_len, or take devices with more memory"
         )
-    return _need("generate", PurePath(teacher.name).name, memory, available, fit, remedy)
+    return _need("generate", name, memory, available, fit, remedy)
 
 
 def _evaluate(work: Work, shape: ModelShape) -> Iterator[Need]:
@@ -129,7 +147,7 @@ def _evaluate(work: Work, shape: ModelShape) -> Iterator[Need]:
     config, runtime = work.study.evaluate, work.runtime.evaluate
     if config.engine == "vllm":
         scored = Teacher(path=str(work.base.folder), dtype=config.dtype, max_model_len=config.max_context)
-        yield _teacher(work, scored, shape).model_copy(update={"stage": "evaluate"})
+        yield _teacher(work, scored, work.base.folder.name, shape).model_copy(update={"stage": "evaluate"})
         return
     gpu = scores_on_gpu(work)
     device = device_for(work.runtime.plan, gpu=gpu)

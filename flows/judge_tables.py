@@ -32,4 +32,4 @@ def quality_table(found: Quality) -> RenderableType:
 def _interval(share: Share) -> str:
     if share.estimate is None:
         return "not known: too few labels"
-    return f"{share.estimate:.1%}, 95 % interval {share.low:.1%} to {share.high:.1%}"
+    return f"{100 * share.estimate:.1f} %, 95 % interval {100 * share.low:.1f} % to {100 * share.high:.1f} %"

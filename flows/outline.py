@@ -8,6 +8,7 @@ from flows.recipes import TaughtRecipe
 from flows.study import CONTROL, Source
 from flows.work import Run, Work
 from tasks.anneal.config import identity as anneal_identity
+from tasks.compare.attribution import without_filters
 from tasks.compare.task import identity as compare_identity
 from tasks.core.errors import StudyError
 from tasks.core.identity import Frozen, Identity
@@ -168,6 +169,12 @@ def _summed(work: Work, steps: list[Step], warnings: tuple[str, ...]) -> Outline
 
 
 def _warnings(work: Work, packs: dict[str, ArtifactRef | None]) -> tuple[str, ...]:
+    study = work.study
+    bare = without_filters([one.name for one in study.candidates], [one.lacks for one in study.leave_one_out])
+    return (*_repeats(work, packs), *bare)
+
+
+def _repeats(work: Work, packs: dict[str, ArtifactRef | None]) -> tuple[str, ...]:
     held = {name: pack for name, pack in packs.items() if pack}
     if len(held) < len(packs):
         return ("how often each candidate repeats is known once its source is packed",)

@@ -35,5 +35,5 @@ def find_overlaps(work: Work, records: Refs, items: ArtifactRef) -> Refs:
 def _tell(work: Work, name: str, ref: ArtifactRef) -> None:
     for benchmark, statuses in work.store.manifest(ref).provenance["items"].items():
         if matched := statuses.get("contaminated", 0):
-            share = f"{work.overlap.ratio:.0%} or more of {matched:,} of {sum(statuses.values()):,} items"
+            share = f"{100 * work.overlap.ratio:.0f} % or more of {matched:,} of {sum(statuses.values()):,} items"
             say("overlap", f"[yellow]{name}: its rows hold {share} of {benchmark}[/]")

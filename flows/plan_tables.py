@@ -13,10 +13,13 @@ from flows.costing import Bill
 from flows.fitting import Need
 from flows.planning import Plan
 from flows.tables import outline_tree
-from tasks.core.results import PowerPlan
+from tasks.compare.chances import CHANCE
+from tasks.core.results import HelpsPlan, PowerPlan
 
 #: GiB that are said.
 _SMALL = 0.05
+#: The chance from which a guard is named that stands in the way of "helps".
+_OFTEN = 0.1
 _FITS = {"fits": "green", "tight": "yellow", "does not fit": "bold red", "unknown": "dim"}
 
 
@@ -46,9 +49,9 @@ def _power_table(power: PowerPlan) -> Table:
     for one in power.benchmarks:
         smallest = "none" if one.smallest_effect is None else f"{one.smallest_effect:.1f}"
         chances = (level.by_benchmark.get(one.benchmark) for level in power.chances)
-        shown = ("" if chance is None else f"{chance:.0%}" for chance in chances)
+        shown = ("" if chance is None else f"{100 * chance:.0f} %" for chance in chances)
         table.add_row(one.benchmark, one.role, f"{one.n_items:,}", smallest, *shown)
-    table.add_row("any primary", "", "", "", *(f"{one.any_primary:.0%}" for one in power.chances))
+    table.add_row("any primary", "", "", "", *(f"{100 * one.any_primary:.0f} %" for one in power.chances))
     return table
 
 
@@ -61,12 +64,34 @@ def _power_sentences(plan: Plan) -> Iterator[Text]:
         f"of {effects} points, at multiples of the training noise. Training noise: {noise.points:g} points, from "
         f"{noise.source}{degrees}."
     )
-    unharmed = next((one.unharmed for one in plan.power.chances if one.times == 1), None)
-    if unharmed is not None and any(one.role != "primary" for one in plan.power.benchmarks):
-        yield Text(f"If nothing else changes, no guard stands in the way of `helps` in {unharmed:.0%} of studies.")
+    if plan.power.helps:
+        yield from _helps_sentences(plan.power.helps)
     hours = "" if change.device_hours is None else f": {change.device_hours:,.2f} device-hours more"
     money = "" if change.money is None else f", {change.money:,.2f} in money"
     yield Text(f"To see the declared gain: {change.said}{hours}{money}.")
+
+
+def _helps_sentences(helps: HelpsPlan) -> Iterator[Text]:
+    """Yield how likely "helps" is, and where its guards make it unlikely, which of them and what would mend it."""
+    low = helps.unharmed < CHANCE
+    yield Text(
+        f'Where the gain is real and nothing else changes, "helps" is said in {100 * helps.chance:.0f} % of studies: '
+        f"no guard stands in its way in {100 * helps.unharmed:.0f} %.",
+        style="yellow" if low else "",
+    )
+    if not low:
+        return
+    often = [f"{name} {100 * chance:.0f} %" for name, chance in helps.in_the_way.items() if chance >= _OFTEN]
+    if often:
+        yield Text(f"What stands in its way, each by itself: {', '.join(often)}.")
+    ways = ["fewer guards"]
+    if helps.margins:
+        margins = ", ".join(f"{domain}: {margin:g}" for domain, margin in helps.margins.items())
+        wide = f"compare: {{domain_margins: {{{margins}}}}}"
+        ways.append(f"wider margins ({wide} makes it {100 * helps.with_margins:.0f} %)")
+    if helps.seeds is not None:
+        ways.append(f"more seeds ({helps.seeds} make it {100 * CHANCE:.0f} % or more)")
+    yield Text(f"What would mend it: {', or '.join(ways)}.")
 
 
 def _bill_table(bill: Bill) -> Table:

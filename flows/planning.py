@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from flows.chances import earlier_scores, power_of
 from flows.costing import Bill, bill, price_of_an_hour
-from flows.fitting import Need, needs, teacher_folders
+from flows.fitting import Need, encoder_folders, needs, teacher_folders
 from flows.outline import Outline, outline
 from flows.study import CONTROL
 from flows.work import Work
@@ -26,7 +26,7 @@ from tasks.compare.power import ITEM_SHARE
 from tasks.core.errors import StudyError
 from tasks.core.identity import Frozen
 from tasks.core.memory import ModelShape
-from tasks.core.results import Needed, PowerPlan
+from tasks.core.results import HelpsPlan, Needed, PowerPlan
 
 
 class Change(Frozen):
@@ -36,12 +36,14 @@ class Change(Frozen):
         kind: what is changed; None where no number of seeds or items is enough.
         said: the change in words, as the study's file has it.
         device_hours, money: what it costs on top; None where that is not known.
+        helps: the chance of "helps" with the change made, guards counted; None where it is not known, or none guards.
     """
 
     kind: Literal["nothing", "seeds", "items"] | None
     said: str
     device_hours: float | None = None
     money: float | None = None
+    helps: float | None = None
 
 
 class Plan(Frozen):
@@ -97,7 +99,7 @@ def _planned(work: Work, found: Outline) -> Plan:
     earlier, unusable = earlier_scores(work)
     power = power_of(work, earlier, ITEM_SHARE if cost.item_share is None else cost.item_share)
     memory = needs(work, shapes)
-    change = _change(work, power, cost)
+    change = _with_guards(_change(work, power, cost), power.helps)
     return Plan(
         outline=found,
         power=power,
@@ -110,11 +112,12 @@ def _planned(work: Work, found: Outline) -> Plan:
 
 
 def _shapes(work: Work) -> tuple[dict[Path, ModelShape], tuple[str, ...]]:
-    """Return the shape of the base and of every teacher that transformers knows, and what is said of the others."""
+    """Return the shape of the base and of what is still asked, as far as transformers knows it, and what is said of the
+    others."""
     from tasks.anneal.model_shape import read_shape
 
     shapes, unread = {work.base.folder: read_shape(work.base.folder)}, list[str]()
-    for folder in teacher_folders(work):
+    for folder in (*teacher_folders(work), *encoder_folders(work)):
         try:
             shapes[folder] = read_shape(folder)
         except StudyError as error:  # vLLM may know it all the same
@@ -128,8 +131,8 @@ def _hopeless(work: Work, found: Outline, power: PowerPlan, change: Change) -> t
         return ()
     noise = f"training noise of {power.noise.points:g} points ({power.noise.source})"
     return (
-        f"compare.effect: the chance to see a gain of {work.study.compare.effect:g} points is {chance:.0%} at a "
-        f"{noise}, and {least:.0%} is the least; {change.said}",
+        f"compare.effect: the chance to see a gain of {work.study.compare.effect:g} points is {100 * chance:.0f} % at "
+        f"a {noise}, and {100 * least:.0f} % is the least; {change.said}",
     )
 
 
@@ -162,7 +165,7 @@ def _change(work: Work, power: PowerPlan, cost: Bill) -> Change:
     needed, seeds = power.needed, power.seeds
     items = needed.items_times if _can_grow(work, power) else None
     if needed.cheapest == "nothing":
-        return Change(kind="nothing", said=f"as it is, it is seen in {needed.now:.0%} of studies")
+        return Change(kind="nothing", said=f"the study as it is would see it in {100 * needed.now:.0f} % of studies")
     if items is not None and (needed.cheapest == "items" or needed.seeds is None):
         said = f"{items:.1f} times as many items on every primary (raise `limit`, or add rows to your own files)"
         return _priced(work, "items", said, needed, _times(items - 1, cost.item_hours))
@@ -178,10 +181,21 @@ def _priced(work: Work, kind: Literal["seeds", "items"], said: str, needed: Need
     price = price_of_an_hour(work)
     return Change(
         kind=kind,
-        said=f"{said} would see it in {needed.chance:.0%} of studies",
+        said=f"{said} would see it in {100 * needed.chance:.0f} % of studies",
         device_hours=hours,
         money=hours * price if price and hours is not None else None,
     )
+
+
+def _with_guards(change: Change, helps: HelpsPlan | None) -> Change:
+    """Return a change that says how often "helps" is said once it is made: an effect that is seen is not enough."""
+    if helps is None or change.kind is None:
+        return change
+    chance = {"nothing": helps.chance, "seeds": helps.with_seeds, "items": helps.with_items}[change.kind]
+    if chance is None:
+        return change
+    said = f'{change.said}, and say "helps" in {100 * chance:.0f} %'
+    return change.model_copy(update={"helps": chance, "said": said})
 
 
 def _can_grow(work: Work, power: PowerPlan) -> bool:

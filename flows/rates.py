@@ -14,6 +14,7 @@ A device is a GPU, or a core where there is none.
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -23,6 +24,8 @@ from flows.work import Work
 from tasks.core.identity import canonical
 from tasks.core.memory import ModelShape
 from tasks.core.store import Manifest
+from tasks.embed.config import EmbedConfig
+from tasks.embed.encoder_files import find_encoder
 from tasks.evaluate.config import BenchmarkConfig
 from tasks.evaluate.suite import asked_of
 from tasks.generate.config import Teacher
@@ -105,6 +108,23 @@ class Rates:
         names = ("prompt_tokens", "output_tokens", "seconds")
         return Answered(*(sum(manifest.provenance[name] for manifest in found) / rows for name in names))
 
+    def encoding(self, encoder: EmbedConfig, shape: ModelShape | None) -> Rate:
+        """Return the device-seconds of a row that an encoder reads; at most, where no vectors in the store tell."""
+        digest, gpu = find_encoder(encoder).digest, encodes_on_gpu(self.work)
+        speeds = [
+            facts["seconds"] * len(facts["devices"]) / manifest.num_rows
+            for _, manifest in self.work.store.manifests("embed")
+            if manifest.identity.inputs["encoder"] == digest
+            and _on_gpu((facts := manifest.provenance).get("devices", ())) == gpu
+            and "seconds" in facts
+            and not facts["shards"]["resumed"]  # nobody timed what a kill left
+        ]
+        if speeds:
+            return _measured(speeds, "tables of this encoder's vectors in the store")
+        token = self.estimated(shape, self._device(gpu=gpu), flops=ANSWERING)
+        seconds = None if token.seconds is None else token.seconds * encoder.max_tokens
+        return Rate(seconds, token.basis, f"at most: every row of {encoder.max_tokens:,} tokens; {token.source}")
+
     def estimated(self, shape: ModelShape | None, device: Device, *, flops: int) -> Rate:
         """Return the device-seconds of a token that takes `flops` operations a parameter."""
         if shape is None:
@@ -113,7 +133,7 @@ class Rates:
             return Rate(None, "unknown", "the device's speed is not known: declare `plan.device`")
         plan = self.work.runtime.plan
         share = plan.utilisation if flops == TRAINING else plan.answering_utilisation
-        source = f"{flops} N FLOPs a token at {share:.0%} of a {device.name}'s peak ({device.peak_source})"
+        source = f"{flops} N FLOPs a token at {100 * share:.0f} % of a {device.name}'s peak ({device.peak_source})"
         return Rate(flops * shape.active_parameters / (share * device.peak), "estimated", source)
 
     @cached_property
@@ -146,6 +166,16 @@ def scores_on_gpu(work: Work) -> bool:
     """Say whether scores are computed on a GPU; ``auto`` takes one where the study trains on one."""
     device = work.runtime.evaluate.device
     return device == "cuda" or (device == "auto" and work.runtime.anneal.use_gpu)
+
+
+def encodes_on_gpu(work: Work) -> bool:
+    """Say whether an encoder reads on a GPU; where no device is declared, it takes one if there is one."""
+    devices = work.runtime.embed.devices
+    return _on_gpu(devices) if devices else bool(device_for(work.runtime.plan, gpu=True).name)
+
+
+def _on_gpu(devices: Sequence[str]) -> bool:
+    return any(name.startswith("cuda") for name in devices)
 
 
 def _measured(speeds: list[float], what: str) -> Rate:

@@ -89,7 +89,7 @@ class Distill(Frozen):
         keep: which answer is kept; the paper does not say whether with its reasoning.
         originals: for ``keep: {answers: original}``, the same questions with the answers that they came with, where
             those are not the references. Questions are matched by their words.
-        dedup: which questions are the same; null keeps them all.
+        dedup: which questions are the same; null asks all that are not the same row word for word.
         decontaminate: which questions give a benchmark's item away.
     """
 
@@ -122,7 +122,7 @@ class Failures(Frozen):
         prompt: how it is asked, and how often.
         judge: which answers are right; only ``reference`` makes sense.
         wrong: how many of a question's answers must be wrong (arXiv:2510.07169 gives no number).
-        dedup: which questions are the same; null keeps them all.
+        dedup: which questions are the same; null asks all that are not the same row word for word.
         decontaminate: which questions give a benchmark's item away.
     """
 
@@ -184,7 +184,7 @@ class Augment(Frozen):
         prompt: how it is asked; each sample is blind to the others.
         judge: which solutions hold up.
         keep: which solution is kept.
-        dedup: which problems are the same; null keeps them all.
+        dedup: which problems are the same; null keeps all that are not the same word for word.
         decontaminate: which problems give a benchmark's item away.
     """
 

@@ -152,6 +152,11 @@ class Study(Frozen):
         if self.compare.looks and len(self.seeds) not in self.compare.looks:
             looks = ", ".join(map(str, self.compare.looks))
             raise ValueError(f"compare.looks: the study has {len(self.seeds)} seeds and looks at {looks}; add a look")
+        if self.attribute_filters and not self.leave_one_out:
+            raise ValueError(
+                "attribute_filters: no candidate is made by a recipe with a filter that is on, so there is none to "
+                "leave out; turn a recipe's filter on, or take `attribute_filters` out"
+            )
         if self.sequences == 0:
             step = self.anneal.sequence_length * self.anneal.global_batch
             raise ValueError(

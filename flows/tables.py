@@ -17,7 +17,7 @@ from flows.funnel import Step
 from flows.outline import Outline
 from flows.record import StudyRecord
 from flows.trace import Event
-from tasks.core.results import Comparison, Delta
+from tasks.core.results import Comparison, Delta, FilterDelta
 
 _COLOURS = {"helps": "green", "hurts": "red", "trades": "yellow", "contaminated": "magenta"}
 _STATES = {"cached": "green", "to run": "yellow", "waiting": "dim"}
@@ -46,10 +46,23 @@ def comparison_table(name: str, comparison: Comparison) -> RenderableType:
         table.add_section()
     sentences = [Text(f"{c.name}: {c.sentence} {c.more}".rstrip()) for c in comparison.candidates]
     warnings = [*comparison.warnings, *(f"{c.name}: {w}" for c in comparison.candidates for w in c.warnings)]
-    return Group(table, *sentences, *(Text(f"warning: {warning}", style="yellow") for warning in warnings))
+    worth = [_filters_table(comparison)] if comparison.filters else []
+    return Group(table, *worth, *sentences, *(Text(f"warning: {warning}", style="yellow") for warning in warnings))
 
 
-def _cells(delta: Delta) -> tuple[RenderableType, ...]:
+def _filters_table(comparison: Comparison) -> Table:
+    title = "what each filter is worth: the candidate minus the same recipe without it, in points"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
+    for heading in ("candidate", "filter", "benchmark"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("worth", f"{100 * comparison.confidence:g} % interval", "n"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one in comparison.filters:
+        table.add_row(Text(one.candidate), one.filter, *_cells(one))
+    return table
+
+
+def _cells(delta: Delta | FilterDelta) -> tuple[RenderableType, ...]:
     return (
         Text(delta.benchmark),
         f"{delta.delta:+.2f}",

@@ -30,7 +30,7 @@ _TOLD: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "keep": (("source",), "kept with its answer"),
     "failures": (("source",), "a weakness: the model fails it"),
-    "overlap": (("benchmark", "item", "ratio"), "holds {ratio:.0%} of {benchmark}'s {item}"),
+    "overlap": (("benchmark", "item", "ratio"), "holds {ratio:.2f} of {benchmark}'s {item}"),
 }
 
 

@@ -15,7 +15,7 @@ from flows.findings import comparison_of
 from flows.progress import say
 from flows.record import latest, read_record
 from flows.study import Runtime, Study
-from tasks.compare.sequential import decide
+from tasks.compare.stopping import decide
 from tasks.core.errors import StudyError
 from tasks.core.store import Store
 

@@ -46,6 +46,7 @@ def _baseline(group: Shared, benchmark: str, printed: Printed) -> Baseline:
     score = baseline(rows)
     return Baseline(
         benchmark=benchmark,
-        score=None if score is None else printed.points(score),
-        implied={row.dataset: printed.points(row.baseline) for row in rows},
+        score=None if score is None else printed.points(score.units),
+        places=max(printed.places(row.step) for row in rows),
+        implied={row.dataset: printed.points(row.baseline.units) for row in rows},
     )

@@ -34,11 +34,13 @@ class Baseline(Frozen):
 
     Attributes:
         score: None where the group's datasets do not agree on one.
+        places: decimal places of the column that says it most finely.
         implied: score minus delta, by dataset.
     """
 
     benchmark: str
     score: float | None
+    places: int
     implied: dict[str, float]
 
 
@@ -74,6 +76,7 @@ class Chance(Frozen):
     """Whether a printed delta could be chance, over items alone: training seeds are not counted.
 
     Attributes:
+        places: decimal places of its column.
         z: delta over its standard error, by correlation: unpaired at 0. None where the error is zero.
         math_from: the smallest of `CORRELATIONS` from which on it is beyond chance after Holm over the dataset's math
             benchmarks; None where it is at none of them, or is no math benchmark.
@@ -84,6 +87,7 @@ class Chance(Frozen):
     benchmark: str
     score: float
     delta: float
+    places: int
     items: int
     math: bool
     z: dict[str, float | None]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from tasks.audit.config import Defect, Fault, Known
 from tasks.audit.groups import Shared, baseline, off_by_sign, same
-from tasks.audit.printed import Printed, Row
+from tasks.audit.printed import Implied, Printed, Row
 
 
 def defects(group: Shared, known: Mapping[str, Known], printed: Printed) -> Iterator[Defect]:
@@ -51,10 +51,10 @@ class _Measured:
                 continue
             turned = off_by_sign(row, self._baseline)
             said = (
-                f"{self._text(row.score)} − ({self._signed(row.delta)}) is {self._text(row.baseline)}, and the group's "
-                f"baseline is {self._text(self._baseline)}"
+                f"{self._text(row.score, row.step)} − ({self._signed(row.delta, row.step)}) is "
+                f"{self._text(*row.baseline)}, and the group's baseline is {self._text(*self._baseline)}"
             )
-            mends = [f"delta {self._signed(-row.delta)}"] if turned else self._mends(row, self._baseline)
+            mends = [f"delta {self._signed(-row.delta, row.step)}"] if turned else self._mends(row, self._baseline)
             yield self._defect("sign" if turned else "contradiction", [row], said, mends)
 
     def broken_scores(self) -> Iterator[Defect]:
@@ -62,40 +62,44 @@ class _Measured:
         if self._items is None:
             return
         for row in self._rows:
-            if not self._possible(row.score):
-                said = f"{self._text(row.score)} is no number of right answers out of {self._items:,}"
+            if not self._possible(row.score, row.step):
+                said = f"{self._text(row.score, row.step)} is no number of right answers out of {self._items:,}"
                 yield self._defect("no whole number", [row], said, [self._nearest(row, self._items)])
         value = self._baseline
-        if value is not None and not any(self._possible(value + off) for off in (-1, 0, 1)):
-            said = f"score minus delta, {self._text(value)}, is no number of right answers out of {self._items:,}"
+        if value is not None and not any(self._possible(value.units + k * value.step, value.step) for k in (-1, 0, 1)):
+            said = f"score minus delta, {self._text(*value)}, is no number of right answers out of {self._items:,}"
             yield self._defect("no whole number", self._rows, said, [])
 
     def _nearest(self, row: Row, items: int) -> str:
-        score = nearest_whole(row.score, items, self._printed.units)
-        if self._baseline is None or score - self._baseline == row.delta:
-            return f"score {self._text(score)}"
-        return f"score {self._text(score)} and delta {self._signed(score - self._baseline)}"
+        step = row.step
+        score = step * nearest_whole(row.score // step, items, self._printed.units // step)
+        delta = row.delta if self._baseline is None else _to_step(score - self._baseline.units, step)
+        if delta == row.delta:
+            return f"score {self._text(score, step)}"
+        return f"score {self._text(score, step)} and delta {self._signed(delta, step)}"
 
     def _dispute(self) -> Defect:
-        implied = ", ".join(f"{self._text(row.baseline)} by {row.dataset}" for row in self._rows)
+        implied = ", ".join(f"{self._text(*row.baseline)} by {row.dataset}" for row in self._rows)
         mends = [
-            f"{row.dataset}: {' or '.join(mended)} (baseline {self._text(other.baseline)})"
+            f"{row.dataset}: {' or '.join(mended)} (baseline {self._text(*other.baseline)})"
             for row in self._rows
             for other in self._rows
             if not same(row.baseline, other.baseline) and (mended := self._mends(row, other.baseline))
         ]
         return self._defect("dispute", self._rows, f"the baseline is {implied}", list(dict.fromkeys(mends)))
 
-    def _mends(self, row: Row, baseline: int) -> list[str]:
-        mends = []
-        if self._possible(row.score):
-            mends.append(f"delta {self._signed(row.score - baseline)}")
-        if self._possible(baseline + row.delta):
-            mends.append(f"score {self._text(baseline + row.delta)}")
+    def _mends(self, row: Row, baseline: Implied) -> list[str]:
+        mends, step = [], row.step
+        if self._possible(row.score, step):
+            mends.append(f"delta {self._signed(_to_step(row.score - baseline.units, step), step)}")
+        if self._possible(score := _to_step(baseline.units + row.delta, step), step):
+            mends.append(f"score {self._text(score, step)}")
         return mends
 
-    def _possible(self, score: int) -> bool:
-        return self._items is None or is_whole(score, self._items, self._printed.units)
+    def _possible(self, score: int, step: int) -> bool:
+        if not 0 <= score <= 100 * self._printed.units:
+            return False
+        return self._items is None or is_whole(score // step, self._items, self._printed.units // step)
 
     def _defect(self, fault: Fault, rows: list[Row], said: str, mends: list[str]) -> Defect:
         return Defect(
@@ -108,12 +112,13 @@ class _Measured:
             lines=tuple(row.line for row in rows),
         )
 
-    def _text(self, units: int) -> str:
-        return f"{self._printed.points(units):.{self._places}f}"
+    def _text(self, units: int, step: int) -> str:
+        return f"{self._printed.points(units):.{self._printed.places(step)}f}"
 
-    def _signed(self, units: int) -> str:
-        return f"{self._printed.points(units):+.{self._places}f}"
+    def _signed(self, units: int, step: int) -> str:
+        return f"{self._printed.points(units):+.{self._printed.places(step)}f}"
 
-    @property
-    def _places(self) -> int:
-        return len(str(self._printed.units)) - 1
+
+def _to_step(units: int, step: int) -> int:
+    """Return units rounded to a column's last place."""
+    return step * round(units / step)

@@ -1,9 +1,10 @@
 """Which datasets share a baseline: those whose score minus delta is the same on most benchmarks. From numbers alone.
 
 A delta taken before rounding may differ by one in the last place from the difference of two printed scores, so two
-implied baselines agree where they are at most one unit apart. Two datasets are linked where they agree on more than
-half of the benchmarks that both have, three at least; what is linked, directly or through others, is a group. One
-benchmark's agreement may be chance, and one contradiction may be a misprint, so neither makes or breaks a group.
+implied baselines agree where they are at most one apart in the last place of the coarser. Two datasets are linked
+where they agree on more than half of the benchmarks that both have, three at least; what is linked, directly or
+through others, is a group. One benchmark's agreement may be chance, and one contradiction may be a misprint, so
+neither makes or breaks a group.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tasks.audit.printed import Row
+from tasks.audit.printed import Implied, Row
 
 _FEWEST_SHARED = 3
 
@@ -47,33 +48,33 @@ def shared_baselines(rows: Sequence[Row]) -> list[Shared]:
     return [Shared(_letter(k), {one: by_dataset[one] for one in group}) for k, group in enumerate(groups)]
 
 
-def baseline(rows: Sequence[Row]) -> int | None:
-    """Return the baseline of a group's rows on one benchmark, in units; None where the numbers do not say.
+def baseline(rows: Sequence[Row]) -> Implied | None:
+    """Return the baseline of a group's rows on one benchmark; None where the numbers do not say.
 
-    It is what more than half of them imply; or else the one value from which all others are off by no more than the
-    sign of their delta.
+    It is what more than half of them imply, the finest where they are rounded differently; or else the one value from
+    which all others are off by no more than the sign of their delta.
     """
     counts = Counter(row.baseline for row in rows)
-    best = max(counts, key=lambda value: (_near(counts, value), counts[value]))
-    if 2 * _near(counts, best) > len(rows):
-        return best
+    shared = [value for value in counts if 2 * _near(counts, value) > len(rows)]
+    if shared:
+        return min(shared, key=lambda value: (value.step, -_near(counts, value), -counts[value]))
     explaining = [
         value for value in counts if all(same(row.baseline, value) or off_by_sign(row, value) for row in rows)
     ]
     return explaining[0] if len(explaining) == 1 else None
 
 
-def off_by_sign(row: Row, value: int) -> bool:
+def off_by_sign(row: Row, value: Implied) -> bool:
     """Whether a row has this baseline once the sign of its delta is turned."""
-    return same(row.score + row.delta, value)
+    return same(Implied(row.score + row.delta, row.step), value)
 
 
-def same(one: int, other: int) -> bool:
-    """Whether two values are the same but for rounding."""
-    return abs(one - other) <= 1
+def same(one: Implied, other: Implied) -> bool:
+    """Whether two baselines are the same but for rounding."""
+    return abs(one.units - other.units) <= max(one.step, other.step)
 
 
-def _near(counts: Mapping[int, int], value: int) -> int:
+def _near(counts: Mapping[Implied, int], value: Implied) -> int:
     return sum(count for other, count in counts.items() if same(value, other))
 
 

@@ -46,6 +46,7 @@ def chances(rows: Sequence[Row], known: Mapping[str, Known], printed: Printed) -
             benchmark=row.benchmark,
             score=printed.points(row.score),
             delta=printed.points(row.delta),
+            places=printed.places(row.step),
             items=int(items[k]),
             math=bool(math[k]),
             z={f"{r:g}": _finite(z[i, k]) for i, r in enumerate(CORRELATIONS)},

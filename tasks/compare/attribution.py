@@ -23,6 +23,20 @@ def filter_deltas(pairs: Sequence[Paired], lacking: Sequence[FilterArm], confide
     return tuple(_delta(pair, one, confidence) for one in lacking for pair in pairs)
 
 
+def without_filters(candidates: Sequence[str], lacking: Sequence[FilterArm]) -> list[str]:
+    """Return a sentence for each candidate without a filter to leave out, in a study that asks what filters are worth.
+
+    Args:
+        candidates: all of the study; `lacking` its arms that lack a filter, none where it does not ask.
+    """
+    have = {one.candidate for one in lacking}
+    return [
+        f"{name}: attribute_filters has nothing to leave out, since no recipe with a filter made it"
+        for name in candidates
+        if have and name not in have
+    ]
+
+
 def _delta(pair: Paired, one: FilterArm, confidence: float) -> FilterDelta:
     order = [one.arm, one.candidate, *(arm for arm in pair.arms if arm not in (one.arm, one.candidate))]
     estimated = estimate(mean_squares(pair.correct[[pair.arms.index(arm) for arm in order]], pair.cluster))

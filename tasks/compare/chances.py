@@ -4,42 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import get_args
 
 import numpy as np
 from scipy import optimize
 
-from tasks.compare.config import CompareConfig, PooledDomain
 from tasks.compare.draws import DRAWS, Drawn, design_effect, draw
 from tasks.compare.findings import guard_margin
-from tasks.compare.pairing import Floats
-from tasks.compare.sequential import levels
+from tasks.compare.guards import unharmed
+from tasks.compare.sequential import Rule
 from tasks.core.results import BenchmarkPower, EffectChance, PlannedBenchmark
 
 #: The chance with which an effect is to be seen, by convention.
 CHANCE = 0.8
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How findings are reached: Holm's steps over candidates x primaries, at the last look."""
-
-    candidates: int
-    primaries: int
-    config: CompareConfig
-
-    def step(self, rejected: int) -> float:
-        """Return the level of Holm's step after so many rejections."""
-        return self.last(self.config.alpha / (self.candidates * self.primaries - rejected))
-
-    @property
-    def guard_level(self) -> float:
-        return self.last(self.config.alarm_alpha)
-
-    def last(self, alpha: float) -> float:
-        looks = self.config.looks
-        return levels(alpha, looks)[-1] if looks else alpha
 
 
 def benchmark_power(one: PlannedBenchmark, seeds: int, noise: float, rule: Rule) -> BenchmarkPower:
@@ -132,49 +108,3 @@ def later_up(
 def any_of(seen: Mapping[str, float]) -> float:
     """Return the chance of at least one of independent chances."""
     return 1 - math.prod(1 - chance for chance in seen.values())
-
-
-def unharmed(benchmarks: Sequence[PlannedBenchmark], seeds: int, noise: float, rule: Rule) -> float:
-    """Return the chance that neither a guard nor a domain stands in the way where nothing changed.
-
-    A domain is mostly the largest of its guards, so they are drawn together: the domain's difference is the mean of its
-    guards' by their items.
-    """
-    guards = [one for one in benchmarks if one.role != "primary"]
-    if seeds == 1:
-        return 0.0
-    free, centres = np.ones(DRAWS, dtype=np.bool_), dict[str, Floats]()
-    for stream, guard in enumerate(guards, 1):
-        drawn = draw(guard, seeds, rule.candidates, noise, stream)
-        centres[guard.benchmark] = drawn.centres(stream)
-        margin = guard_margin(guard.n_items, seeds, rule.config)
-        if margin is None:
-            free &= centres[guard.benchmark] > -drawn.reach(rule.config.alarm_alpha)
-        else:
-            free &= centres[guard.benchmark] - drawn.reach(rule.guard_level) > -margin / 100
-    for domain in get_args(PooledDomain):
-        members = {stream: one for stream, one in enumerate(guards, 1) if one.domain == domain}
-        if members:
-            share = np.array([one.n_items for one in members.values()])
-            share = share / share.sum()
-            luck = [math.hypot(one.flip_sd / math.sqrt(one.n_items), noise) for one in members.values()]
-            luck_of = tuple(zip(members, (share * luck).tolist(), strict=True))
-            whole = _pooled(list(members.values()), share)
-            pooled = draw(whole, seeds, rule.candidates, noise * math.hypot(*share), min(members), luck_of)
-            centre = share @ np.stack([centres[one.benchmark] for one in members.values()])
-            free &= centre - pooled.reach(rule.guard_level) > -rule.config.domain_margin(domain, seeds) / 100
-    return float(free.mean())
-
-
-def _pooled(members: Sequence[PlannedBenchmark], share: Floats) -> PlannedBenchmark:
-    """Return the items of several benchmarks as those of one."""
-    squares = [one.item_sd**2 * design_effect(one) for one in members]
-    flips = [one.flip_sd**2 for one in members]
-    return PlannedBenchmark(
-        benchmark=members[0].domain,
-        domain=members[0].domain,
-        role="guard",
-        n_items=sum(one.n_items for one in members),
-        item_sd=min(100.0, math.sqrt(float(share @ squares))),
-        flip_sd=math.sqrt(float(share @ flips)),
-    )

@@ -6,7 +6,6 @@ All of it is identity: it is written in the study and fixed by its hash before a
 from __future__ import annotations
 
 import itertools
-from typing import Literal
 
 from pydantic import Field, model_validator
 
@@ -15,9 +14,7 @@ from tasks.core.results import Domain
 from tasks.core.store import ArtifactRef
 
 #: Raised whenever the meaning of a comparison changes.
-STAGE_VERSION = 2
-
-PooledDomain = Literal["knowledge", "reasoning", "coding"]
+STAGE_VERSION = 3
 
 #: From this many seeds on, a pooled domain's margin is 1 point by default, below it 1.5.
 _MANY_SEEDS = 5
@@ -48,7 +45,7 @@ class CompareConfig(Frozen):
 
     primary: tuple[str, ...] | None = Field(default=None, min_length=1)
     band: float = Field(default=2.0, gt=0, le=100)
-    domain_margins: dict[PooledDomain, float] = Field(default_factory=dict)
+    domain_margins: dict[Domain, float] = Field(default_factory=dict)
     alpha: float = Field(default=0.025, gt=0, lt=0.5)
     alarm_alpha: float = Field(default=0.05, gt=0, lt=0.5)
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
@@ -76,7 +73,7 @@ class CompareConfig(Frozen):
             raise ValueError(f"overlap_ratio: {self.overlap_ratio:g} is not among overlap_ratios, {list(ratios)}")
         return self
 
-    def domain_margin(self, domain: PooledDomain, seeds: int) -> float:
+    def domain_margin(self, domain: Domain, seeds: int) -> float:
         """Return how far `domain` may fall, in points, in a study of `seeds` seeds."""
         return self.domain_margins.get(domain, 1.0 if seeds >= _MANY_SEEDS else 1.5)
 

@@ -7,8 +7,8 @@ benchmark is a guard. What it could show was known before the run: its planned s
 
 times 2.6 (1.645 for a one-sided test at 5 %, 0.84 for 80 % power, a little for few degrees of freedom) is the smallest
 margin that it would keep in 4 of 5 studies where nothing changed. Up to 2 points that is its margin, rounded up to half
-a point and at least 1; above, it has none and only raises an alarm when it is seen to drop. All guards of knowledge,
-reasoning and coding also count, item by item, in their domain, which is tested against a declared margin.
+a point and at least 1; above, it has none and only raises an alarm when it is seen to drop. All guards also count, item
+by item, in their domain, which is tested against a declared margin; so do benchmarks of mathematics that do not decide.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from typing import get_args
 import numpy as np
 from scipy import special
 
-from tasks.compare.config import BenchmarkFacts, CompareConfig, PooledDomain
+from tasks.compare.config import BenchmarkFacts, CompareConfig
 from tasks.compare.deltas import Estimate, Squares, estimate, mean_squares
 from tasks.compare.pairing import Paired
 from tasks.compare.sequential import level
 from tasks.core.errors import StudyError
 from tasks.core.multiplicity import holm
-from tasks.core.results import Delta, DomainDelta, Finding, Role
+from tasks.core.results import Delta, Domain, DomainDelta, Finding, Role
 
 #: Standard errors to a margin that a study where nothing changed keeps 80 % of the time.
 _TO_MARGIN = 2.6
@@ -155,6 +155,7 @@ def _delta(
         bits_per_byte_candidate=_known(pair.bits_per_byte[k + 1]),
         finding=shown.get((pair.benchmark, k)),
         item_sd=_points(math.sqrt(squares.items[k] / squares.n_seeds)),
+        flip_sd=_points(math.sqrt(squares.errors[k])),
         training_noise=_points(math.sqrt(max(0.0, (squares.pool[0] - squares.errors[k]) / squares.n_items))),
     )
 
@@ -195,8 +196,8 @@ def _domains(
     at_look: Callable[[float], float],
 ) -> list[tuple[DomainDelta, ...]]:
     """Return, for each candidate, its pooled domains: all guards of a domain as one set of items."""
-    pooled: list[tuple[PooledDomain, list[Paired], Estimate]] = []
-    for domain in get_args(PooledDomain):
+    pooled: list[tuple[Domain, list[Paired], Estimate]] = []
+    for domain in get_args(Domain):
         guards = [p for p in pairs if facts[p.benchmark].domain == domain and p.benchmark not in primaries]
         if guards:
             pooled.append((domain, guards, estimate(_together(guards))))
@@ -218,7 +219,7 @@ def _together(guards: Sequence[Paired]) -> Squares:
 
 
 def _domain_delta(
-    domain: PooledDomain,
+    domain: Domain,
     guards: Sequence[Paired],
     estimated: Estimate,
     k: int,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 from scipy import special
 
@@ -17,18 +16,14 @@ from tasks.compare.config import CompareConfig
 from tasks.compare.findings import Evidence
 from tasks.compare.power import needed_after
 from tasks.compare.sentences import listed, subject
-from tasks.core.results import Delta, DomainDelta, Needed
-
-#: What an inconclusive study was short of: seeds at all, other deltas to borrow variance from, graders that agree,
-#: items that training rows do not match, guards and domains shown within their margins, or power to see an effect.
-Lacking = Literal["nothing", "seeds", "company", "agreement", "clean items", "narrower guards", "power"]
+from tasks.core.results import Delta, DomainDelta, Lacking, Needed
 
 _TAKES: Mapping[Lacking, str] = {
     "nothing": "",
     "seeds": "It takes more seeds: two borrow their variance from other arms, three need not.",
     "company": "It takes a third seed or a second candidate.",
-    "agreement": "No number of seeds settles this: look at the answers on which the graders disagree, which the "
-    "comparison lists, and mend what one of them misreads (a reference, or the benchmark's pattern).",
+    "agreement": "Seeds do not make graders agree: look at the answers on which they do not, which the comparison "
+    "lists, and mend what one of them misreads (a reference, or the benchmark's pattern).",
     "clean items": "Take the rows that match benchmark items out of the dataset and train again, or add items that it "
     "does not match.",
 }
@@ -77,11 +72,11 @@ def _narrower(one: Delta | DomainDelta, config: CompareConfig) -> float | None:
 
 
 def _to_see_an_effect(needed: Needed, deltas: Sequence[Delta], config: CompareConfig) -> str:
-    seeds, goal = deltas[0].n_seeds, f"a gain of {config.effect:g} points with a chance of {needed.chance:.0%}"
+    seeds, goal = deltas[0].n_seeds, f"a gain of {config.effect:g} points with a chance of {100 * needed.chance:.0f} %"
     if needed.cheapest == "nothing":
         return (
-            f"A gain of {config.effect:g} points would have been seen with a chance of {needed.now:.0%}: look for a "
-            "smaller one (`compare.effect`) only if it is worth more than that costs."
+            f"A gain of {config.effect:g} points would have been seen with a chance of {100 * needed.now:.0f} %: look "
+            "for a smaller one (compare.effect) only if it is worth more than that costs."
         )
     ways = []
     if needed.seeds is not None:

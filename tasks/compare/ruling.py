@@ -25,9 +25,8 @@ from typing import NamedTuple
 from tasks.compare.conditioned import where_gains_sit
 from tasks.compare.config import CompareConfig
 from tasks.compare.findings import Evidence
-from tasks.compare.more import Lacking
 from tasks.compare.sentences import by_match, difference, largest, listed, named
-from tasks.core.results import ConditionedDelta, Delta, DomainDelta, GradedDelta, Verdict
+from tasks.core.results import ConditionedDelta, Delta, DomainDelta, GradedDelta, Lacking, Verdict
 
 _ONE_SEED = "the effect of the training data is not tested, since it takes more than one seed to tell it from chance"
 

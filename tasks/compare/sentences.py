@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tasks.core.results import ConditionedDelta, Delta, DomainDelta
+from tasks.core.results import ConditionedDelta, Delta, Domain, DomainDelta
 
 
 def named(found: Iterable[Delta | DomainDelta]) -> str:
@@ -24,12 +24,17 @@ def difference(one: Delta | DomainDelta) -> str:
 
 def subject(one: Delta | DomainDelta) -> str:
     """Return what a difference is of."""
-    return one.benchmark if isinstance(one, Delta) else f"{one.domain} as a whole"
+    return one.benchmark if isinstance(one, Delta) else whole(one.domain)
+
+
+def whole(domain: Domain) -> str:
+    """Return what a domain's guards together are called; of mathematics most mostly decides, and is no guard."""
+    return "mathematics that does not decide" if domain == "math" else f"{domain} as a whole"
 
 
 def by_match(one: ConditionedDelta) -> str:
     """Return how a benchmark moved on the items that training rows match, and on the clean ones."""
-    share = f"that a row holds {one.threshold:.0%} or more of"
+    share = f"that a row holds {100 * one.threshold:.0f} % or more of"
     if one.n_matched == 0:
         return f"{one.benchmark} has no item {share}"
     items = "item" if one.n_matched == 1 else f"{one.n_matched:,} items"

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from prefect import task
 
-from tasks.compare.attribution import filter_deltas
+from tasks.compare.attribution import filter_deltas, without_filters
 from tasks.compare.conditioned import Overlaps
 from tasks.compare.config import STAGE_VERSION, BenchmarkFacts, CompareConfig, FilterArm, ScoredArm
 from tasks.compare.graders import Grades, disagreements, regrade
@@ -83,7 +83,8 @@ def compare_arms(
         matched = {candidate: _overlaps(store.folder(ref)) for candidate, ref in (overlaps or {}).items()}
         comparison = with_overall(judge(pairs, benchmarks, config, regraded=regraded, overlaps=matched), pairs)
         filters = filter_deltas(pair(tables, control), lacking, config.confidence) if lacking else ()
-        warnings = (*comparison.warnings, *_cut_prompts(store, scored))
+        bare = without_filters([one.name for one in comparison.candidates], lacking)
+        warnings = (*comparison.warnings, *_cut_prompts(store, scored), *bare)
         comparison = comparison.model_copy(update={"warnings": warnings, "filters": filters})
         (draft.folder / COMPARISON).write_text(comparison.model_dump_json(indent=1) + "\n", encoding="utf-8")
         if regraded:

@@ -78,6 +78,7 @@ def _result(case: Case, shown: tuple[Disagreement, ...], setting: Setting) -> Ca
         regraded=case.graded,
         disagreements=shown,
         conditioned=case.conditioned,
+        lacking=ruling.lacking,
         more=what_it_takes(ruling.lacking, case.evidence, setting.candidates, setting.config),
     )
 
@@ -113,7 +114,7 @@ def _overlap_warnings(case: Case, setting: Setting) -> Iterator[str]:
     sits = {ratio: where_gains_sit(gains, case.conditioned, ratio, config.alpha) for ratio in config.overlap_ratios}
     for threshold, where in sits.items():
         if where == "matched" != sits[config.overlap_ratio]:
-            yield f"counting items as matched from {threshold:.0%} on, every gain sits on matched items"
+            yield f"counting items as matched from {100 * threshold:.0f} % on, every gain sits on matched items"
 
 
 def _study_warnings(pairs: Sequence[Paired], setting: Setting) -> Iterator[str]:

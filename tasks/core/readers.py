@@ -12,9 +12,10 @@ import csv
 import gzip
 import io
 import json
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ FORMATS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet")
 _COMPRESSED = (".gz", ".zst")
 #: In characters. The `csv` module's own, 128 Ki, is less than a chapter; one of a quote left open must end somewhere.
 _LARGEST_FIELD = 1 << 26
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Raw(NamedTuple):
@@ -34,6 +36,11 @@ class Raw(NamedTuple):
     value: dict[str, Any] | None
     reason: str = ""
     detail: str = ""
+
+
+def lone_surrogate(text: str) -> bool:
+    """Whether a text holds half of a surrogate pair, which is no character: no file and no terminal takes it."""
+    return _SURROGATE.search(text) is not None
 
 
 def file_format(path: Path) -> str:
@@ -138,6 +145,7 @@ def _csv(stream: io.BufferedReader, path: Path, delimiter: str = ",") -> Iterato
     with io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
         reader = csv.DictReader(text, delimiter=delimiter, strict=True)
         try:
+            _check_header(reader.fieldnames or (), path)
             columns, line = len(reader.fieldnames or ()), reader.line_num
             for row in reader:
                 line = reader.line_num
@@ -148,6 +156,13 @@ def _csv(stream: io.BufferedReader, path: Path, delimiter: str = ",") -> Iterato
                 f"{error} (line {reader.reader.line_num})",
                 remedy="close the quote, and write a quote inside quotes twice; or convert the file to JSON Lines",
             ) from error
+
+
+def _check_header(names: Sequence[str], path: Path) -> None:
+    if any(lone_surrogate(name) or "\0" in name for name in names):
+        raise DataError(f"{path}: its first line is not UTF-8 text", remedy="save it as UTF-8")
+    if twice := next((name for name in names if name and names.count(name) > 1), None):
+        raise DataError(f"{path}: two columns are called {twice!r}", remedy="give each column a name of its own")
 
 
 def _csv_row(row: dict[Any, Any], origin: str, columns: int) -> Raw:

@@ -19,6 +19,9 @@ Role = Literal["primary", "guard", "alarm"]
 #: What a difference was found to be: up or down (primaries, beyond chance after Holm), not shown to stay within the
 #: margin that a guard has, or a drop alarm.
 Finding = Literal["up", "down", "not within margin", "alarm"]
+#: What an inconclusive study was short of: seeds at all, other deltas to borrow variance from, graders that agree,
+#: items that training rows do not match, guards and domains shown within their margins, or power to see an effect.
+Lacking = Literal["nothing", "seeds", "company", "agreement", "clean items", "narrower guards", "power"]
 
 
 class Delta(Frozen):
@@ -34,6 +37,7 @@ class Delta(Frozen):
         margin: how far a guard may fall in points, None where the benchmark has no margin of its own.
         smallest_effect: the smallest difference that this study would have found in 4 of 5 cases, by what it knows now.
         item_sd: the spread of an item's difference, mean over seeds, as found, in points: what more items average out.
+        flip_sd: the spread of an item's difference from seed to seed, as found, in points: answers that flip by luck.
         training_noise: the spread of a seed's difference that training alone makes, as found, in points: what more
             seeds average out; zero where there is one seed.
         truncated_control: share of the control's answers that were cut at the output limit, in percent.
@@ -65,6 +69,7 @@ class Delta(Frozen):
     bits_per_byte_candidate: float | None
     finding: Finding | None = None
     item_sd: float = 0.0
+    flip_sd: float = 0.0
     training_noise: float = 0.0
 
 
@@ -86,6 +91,11 @@ class DomainDelta(Frozen):
     shown_down: bool = False
     n_items: int = 0
     benchmarks: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What a row of it is called; of mathematics, what decides is not in it."""
+        return "math that does not decide" if self.domain == "math" else f"all {self.domain}"
 
 
 class GradedDelta(Frozen):
@@ -179,7 +189,7 @@ class CandidateResult(Frozen):
         disagreements: up to ten answers, the control's and the candidate's, on which the graders disagree.
         conditioned: every delta on clean and on matched items, a threshold at a time; empty where overlap with the
             candidate's rows was not measured.
-        more: what it would take to tell, where the verdict is inconclusive; empty otherwise.
+        lacking: what it was short of, where the verdict is inconclusive; `more` says what it would take to tell.
         overall: what is gained on the mean of the primaries; None where it is not known.
     """
 
@@ -192,6 +202,7 @@ class CandidateResult(Frozen):
     regraded: tuple[GradedDelta, ...] = ()
     disagreements: tuple[Disagreement, ...] = ()
     conditioned: tuple[ConditionedDelta, ...] = ()
+    lacking: Lacking = "nothing"
     more: str = ""
     overall: OverallDelta | None = None
 
@@ -323,6 +334,30 @@ class Needed(Frozen):
     cost_times: float | None
 
 
+class HelpsPlan(Frozen):
+    """The chance that a study says "helps" where the declared effect is real and nothing else changes: guards count.
+
+    Attributes:
+        chance: that the effect is shown up on a primary and no guard, alarm or pooled domain stands in the way.
+        unharmed: the part of it that guards leave; the other part is the chance to see the effect.
+        in_the_way: for each guard and each pooled domain, the chance that it alone stands in the way, highest first.
+        margins: for each domain that often does, the margin in points that it would keep in 95 % of studies.
+        with_margins: `chance` with these margins declared.
+        with_seeds: `chance` with the seeds that `Needed` names; None where it names none.
+        with_items: `chance` with the items that it names, on the primaries alone; None as above.
+        seeds: a number of seeds at which `chance` is the one wanted; None where none looked at is enough.
+    """
+
+    chance: float
+    unharmed: float
+    in_the_way: dict[str, float]
+    margins: dict[Domain, float]
+    with_margins: float
+    with_seeds: float | None
+    with_items: float | None
+    seeds: int | None
+
+
 class PowerPlan(Frozen):
     """What a study can show, said before it is run: see `tasks.compare.power`.
 
@@ -330,6 +365,7 @@ class PowerPlan(Frozen):
         effect: the declared effect by primary, in points.
         chances: at half, once and twice the assumed training noise, in that order.
         needed: what it would take to see the declared effect in 4 of 5 studies, at the assumed noise.
+        helps: how likely "helps" is at the assumed noise; None where there are no guards, or there is one seed.
     """
 
     seeds: int
@@ -339,3 +375,4 @@ class PowerPlan(Frozen):
     benchmarks: tuple[BenchmarkPower, ...]
     chances: tuple[EffectChance, ...]
     needed: Needed
+    helps: HelpsPlan | None = None

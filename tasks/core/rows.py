@@ -182,16 +182,26 @@ class RowWriter:
         if len(self._buffer) == self._batch_rows:
             self._flush()
 
+    def write_table(self, table: pa.Table) -> None:
+        """Take the rows of a table with these columns; they reach the disk at once, so it should not be a small one."""
+        self._flush()
+        self._put(table)
+        self.count += table.num_rows
+
     def _flush(self) -> None:
         import pyarrow as pa
 
-        while self._buffer:
+        rows, self._buffer = self._buffer, []
+        self._put(pa.Table.from_pylist(rows, schema=arrow_schema(self._columns)))
+
+    def _put(self, table: pa.Table) -> None:
+        while table.num_rows:
             if self._writer is None:
                 self._open()
             room = self._shard_rows - self._in_shard
-            rows, self._buffer = self._buffer[:room], self._buffer[room:]
-            self._writer.write_table(pa.Table.from_pylist(rows, schema=arrow_schema(self._columns)))
-            self._in_shard += len(rows)
+            rows, table = table.slice(0, room), table.slice(room)
+            self._writer.write_table(rows)
+            self._in_shard += rows.num_rows
             if self._in_shard == self._shard_rows:
                 self._close()
 
@@ -219,12 +229,38 @@ def write_rows(folder: Path, rows: Iterable[Row], columns: Columns) -> int:
 
 def read_rows(folder: Path, columns: Iterable[str] | None = None) -> Iterator[dict[str, Any]]:
     """Yield the rows of a table in order, or only some columns of them, a batch in memory at a time."""
+    for table in read_tables(folder, columns):
+        yield from table.to_pylist()
+
+
+def read_tables(folder: Path, columns: Iterable[str] | None = None) -> Iterator[pa.Table]:
+    """Yield the rows of a table in order, or only some columns of them, as Arrow tables of a batch each."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
+    names = list(columns) if columns else None
     for path in shards(folder):
-        with pq.ParquetFile(path) as table:
-            for batch in table.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns) if columns else None):
-                yield from batch.to_pylist()
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=names):
+                yield pa.Table.from_batches([batch])
+
+
+def regrouped(tables: Iterable[pa.Table], rows: int = _BATCH_ROWS) -> Iterator[pa.Table]:
+    """Yield the rows of `tables` in tables of so many rows; the last one has what is left."""
+    import pyarrow as pa
+
+    held: list[pa.Table] = []
+    room = rows
+    for table in tables:
+        rest = table
+        while rest.num_rows >= room:
+            yield pa.concat_tables([*held, rest.slice(0, room)])
+            held, rest, room = [], rest.slice(room), rows
+        if rest.num_rows:
+            held.append(rest)
+            room -= rest.num_rows
+    if held:
+        yield pa.concat_tables(held)
 
 
 def shards(folder: Path) -> list[Path]:

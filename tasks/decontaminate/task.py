@@ -85,7 +85,7 @@ def write_clean(
     draft.num_rows, draft.num_dropped = _write_rows(records, Matcher(index), exposure, config.report_ratio, draft)
     if draft.num_rows == 0:
         raise DataError(
-            f"{name}: no row is clean: {draft.num_dropped} hold {config.ratio:.0%} or more of a benchmark item",
+            f"{name}: no row is clean: {draft.num_dropped} hold {100 * config.ratio:.0f} % or more of a benchmark item",
             remedy=f"look at {exposure.most_met()}, which most of them hold, and at what made the records",
         )
     write_rows(draft.folder / EXPOSURES_FOLDER, exposure.items(), EXPOSURES)

@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 
 class SentenceEncoder:
-    """An open encoder, in this process or in one for each device."""
+    """An open encoder, in this process or in one for each of its `devices` (torch's names)."""
 
-    def __init__(self, model: Any, pool: Any, prompt: str, batch_size: int) -> None:
+    def __init__(self, model: Any, pool: Any, devices: tuple[str, ...], prompt: str, batch_size: int) -> None:
         self._model, self._pool, self._prompt, self._batch_size = model, pool, prompt, batch_size
+        self.devices = devices
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return (texts, dimension), every row of length one. See `Encoder`."""
@@ -73,7 +74,8 @@ def open_encoder(folder: Path, config: EmbedConfig, runtime: EmbedRuntime) -> It
     model = _load(folder, config, runtime)
     pool = model.start_multi_process_pool(list(runtime.devices)) if len(runtime.devices) > 1 else None
     try:
-        yield SentenceEncoder(model, pool, config.prompt, runtime.batch_size)
+        devices = runtime.devices or (str(model.device),)
+        yield SentenceEncoder(model, pool, devices, config.prompt, runtime.batch_size)
     finally:
         if pool is not None:
             model.stop_multi_process_pool(pool)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -50,7 +51,9 @@ def embed(
         from tasks.embed.sentence_transformers import open_encoder
 
         with open_encoder(files.folder, config, runtime or EmbedRuntime()) as encoder:
+            started = time.monotonic()
             write_vectors(store.folder(rows), config, encoder, draft)
+            draft.provenance |= {"seconds": round(time.monotonic() - started, 3), "devices": encoder.devices}
         draft.sources = {"rows": rows.path}
         draft.provenance |= _provenance(name, config, files)
 

@@ -7,13 +7,23 @@ order of the requests and published. What a kill interrupts goes on from the com
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import IntegrityError, StudyError
 from tasks.core.identity import Identity, folder_digest
-from tasks.core.rows import DROPS, OUTCOMES, REQUESTS, Columns, RowWriter, read_rows, shards, write_rows
+from tasks.core.rows import (
+    DROPS,
+    OUTCOMES,
+    REQUESTS,
+    Columns,
+    RowWriter,
+    read_tables,
+    regrouped,
+    shards,
+    write_rows,
+)
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.generate.budget import NOTHING, Budget, Spent, device_hours
 from tasks.generate.checks import check_teacher
@@ -78,37 +88,29 @@ def answer(
         return ref
 
     def build(draft: Draft) -> None:
-        rows = _Rows(store.folder(requests))
+        folder = store.folder(requests)
+        total, asked = _count(folder), cut(read_tables(folder, REQUESTS), config.shard_rows)
         ledger, budget = Ledger(draft.scratch), Budget(config.model, own, before)
         opened = open_engine or _engine_of(config)
         drive(
-            name, cut(rows, config.shard_rows), shard_count(len(rows), config.shard_rows), len(rows), ledger, budget,
-            lambda: opened(_checked(config, rows), own, draft.scratch), report,
+            name, asked, shard_count(total, config.shard_rows), total, ledger, budget,
+            lambda: opened(_checked(config, folder), own, draft.scratch), report,
         )  # fmt: skip
         draft.sources = {"requests": requests.path, "teacher": config.model.name}
-        _publish(name, len(rows), budget, ledger, draft)
+        _publish(name, total, budget, ledger, draft)
 
     return store.produce(found, build)
 
 
-class _Rows:
-    """The requests of an artifact, as often as they are iterated."""
+def _count(requests: Path) -> int:
+    import pyarrow.parquet as pq
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __len__(self) -> int:
-        import pyarrow.parquet as pq
-
-        return sum(pq.read_metadata(path).num_rows for path in shards(self._folder))
-
-    def __iter__(self) -> Iterator[Row]:
-        return read_rows(self._folder, REQUESTS)
+    return sum(pq.read_metadata(path).num_rows for path in shards(requests))
 
 
-def _checked(config: GenerateConfig, rows: _Rows) -> GenerateConfig:
-    first = next(iter(rows), None)
-    check_teacher(config.model, chat=first is not None and first["messages"] is not None)
+def _checked(config: GenerateConfig, requests: Path) -> GenerateConfig:
+    first = next(read_tables(requests, ["messages"]), None)
+    check_teacher(config.model, chat=first is not None and first["messages"][0].is_valid)
     return config
 
 
@@ -125,18 +127,17 @@ def _engine_of(config: GenerateConfig) -> OpenEngine:
 
 
 def _publish(name: str, asked: int, budget: Budget, ledger: Ledger, draft: Draft) -> None:
+    import pyarrow.compute as pc
+
     reasons = Counter[str]()
-    with RowWriter(draft.folder / "dropped", DROPS) as dropped:
-
-        def outcomes() -> Iterator[Row]:
-            for row in ledger.answers():
-                if row["reason"] is None:
-                    yield {column: row[column] for column in OUTCOMES}
-                else:
-                    reasons[row["reason"]] += 1
-                    dropped.write(_drop(name, row))
-
-        draft.num_rows = write_rows(draft.folder, outcomes(), OUTCOMES)
+    with RowWriter(draft.folder, OUTCOMES) as made, RowWriter(draft.folder / "dropped", DROPS) as dropped:
+        for answers in regrouped(ledger.answers()):
+            is_made = pc.is_null(answers["reason"])
+            made.write_table(answers.filter(is_made).select(list(OUTCOMES)))
+            for row in answers.filter(pc.invert(is_made)).to_pylist():
+                reasons[row["reason"]] += 1
+                dropped.write(_drop(name, row))
+    draft.num_rows = made.count
     draft.num_dropped, draft.columns = dropped.count, OUTCOMES
     if (came := draft.num_rows + draft.num_dropped) != asked:
         raise IntegrityError(f"{name}: {asked} requests, {came} answers", remedy="report this")

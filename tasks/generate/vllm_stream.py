@@ -2,7 +2,7 @@
 
 Answers differ in length, a teacher's reasoning by far: an engine that finished one attempt before it began the next
 would run nearly empty at the end of each. So answers that are drawn by chance, of which nobody expects the same bytes
-from other batches, are streamed; what is greedy or scored keeps its fixed batches, see `vllm_engine`.
+from other batches, are streamed; what is greedy or scored is put one attempt at a time, which keeps its batches fixed.
 """
 
 from __future__ import annotations

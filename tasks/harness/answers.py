@@ -39,6 +39,13 @@ class Answer(NamedTuple):
     prompt: str | None = None
 
 
+class LeftOut(NamedTuple):
+    """A task, of a benchmark, that does not say which answers are right, and why in words."""
+
+    benchmark: str
+    why: str
+
+
 class Notes:
     """The choices that were made in reading, in words, each once and in order."""
 
@@ -46,20 +53,26 @@ class Notes:
         self._said: dict[str, None] = {}
 
     def add(self, text: str) -> None:
-        """Take a note."""
-        self._said[text] = None
+        """Take a note, so that it can be printed: half of a surrogate pair is written out."""
+        self._said[text.encode(errors="backslashreplace").decode()] = None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._said)
 
 
 class Reading(NamedTuple):
-    """Everything that was read at one path, and of which files."""
+    """Everything that was read at one path, of which files, and the tasks there that cannot be scored."""
 
     path: Path
     format: Format
     files: tuple[Path, ...]
     answers: tuple[Answer, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def is_share(value: Any) -> bool:
+    """Whether a value is a score between 0 and 1, or true or false."""
+    return isinstance(value, bool | int | float) and 0 <= value <= 1
 
 
 def share_of_one(value: Any, field: str, origin: str) -> float:
@@ -68,7 +81,7 @@ def share_of_one(value: Any, field: str, origin: str) -> float:
     Raises:
         DataError: for anything else, naming where it was read.
     """
-    if isinstance(value, bool | int | float) and 0 <= value <= 1:
+    if is_share(value):
         return float(value)
     what = "" if isinstance(value, bool | int | float) else f", a {type(value).__name__}"
     raise DataError(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from tasks.core.errors import DataError, StudyError
 from tasks.core.results import Domain
-from tasks.harness.answers import Answer, Notes, Reading
+from tasks.harness.answers import Answer, LeftOut, Notes, Reading
 
 #: (arm, seed, benchmark)
 Key = tuple[str, int, str]
@@ -64,7 +64,7 @@ def line_up(sides: Sequence[Side], domains: Mapping[str, Domain], notes: Notes) 
     Raises:
         DataError: if sides are in different formats, score differently, or lack a benchmark or a seed of another; if an
             item is there twice, or some rows say their seed and others do not.
-        StudyError: if nobody says what a benchmark measures, or `domains` names one that is not there.
+        StudyError: if nobody says what a benchmark measures, or `domains` names one that is not there or was left out.
     """
     _check_formats(sides)
     tables: dict[Key, Table] = {}
@@ -79,6 +79,7 @@ def line_up(sides: Sequence[Side], domains: Mapping[str, Domain], notes: Notes) 
     _check_complete(sides, tables)
     _check_seeds_differ(sides, tables)
     _set_differing_prompts_aside(tables, notes)
+    _check_named(sides, domains)
     known = _domains(found, domains)
     facts = tuple(Facts(name, known[name], _metric(name, metrics[name])) for name in found)
     return LineUp(tables=tables, facts=facts)
@@ -145,10 +146,24 @@ def _check_complete(sides: Sequence[Side], tables: Mapping[Key, Table]) -> None:
         for (seed, benchmark), holder in sorted(places.items()):
             if (side.name, seed, benchmark) not in tables:
                 files = ", ".join(str(reading.path) for reading in side.readings)
+                why = "".join(f"; {one.why}" for one in _left_out(side) if one.benchmark == benchmark)
                 raise DataError(
-                    f"{side.name} ({files}) has no results of {benchmark}, seed {seed}, which {holder} has",
+                    f"{side.name} ({files}) has no results of {benchmark}, seed {seed}, which {holder} has{why}",
                     remedy=f"evaluate {side.name} there too, or take it out of {holder}",
                 )
+
+
+def _left_out(side: Side) -> Iterator[LeftOut]:
+    return (one for reading in side.readings for one in reading.left_out)
+
+
+def _check_named(sides: Sequence[Side], given: Mapping[str, Domain]) -> None:
+    """Refuse a benchmark that the user names and that cannot be scored."""
+    if named := [one for side in sides for one in _left_out(side) if one.benchmark in given]:
+        raise StudyError(
+            f"--domain: {named[0].why}",
+            remedy='write the scores that count as JSON Lines of {"benchmark", "item", "correct"}, or do not name it',
+        )
 
 
 def _check_seeds_differ(sides: Sequence[Side], tables: Mapping[Key, Table]) -> None:

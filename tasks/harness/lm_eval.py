@@ -10,20 +10,20 @@ Three choices are made, and said:
 - of several filters, which score the same answers again, ``flexible-extract`` counts, or else the first in the file: a
   difference in how answers are laid out is no difference in math;
 - of several metrics, the first of `_METRICS` counts: equivalence before spelling, and scores normalised by length
-  before plain ones.
+  before plain ones. A task that has none of them is left out, but for a lone metric that is a share for every answer.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import DataError
-from tasks.harness.answers import Answer, Notes, share_of_one
+from tasks.harness.answers import Answer, LeftOut, Notes, is_share, share_of_one
 from tasks.harness.catalogue import Known, place
 from tasks.harness.plain import rows
 
@@ -75,34 +75,40 @@ def newest_logs(folder: Path, notes: Notes) -> list[Path]:
     return [paths[-1] for _, paths in sorted(newest.items())]
 
 
-def read_log(path: Path, known: Sequence[Known], notes: Notes) -> Iterator[Answer]:
-    """Yield the answers of one task, in order.
+def read_log(path: Path, known: Sequence[Known], notes: Notes) -> list[Answer] | LeftOut:
+    """Return the answers of one task, in order, or why it is left out: none of its metrics says which are right.
 
     Raises:
-        DataError: naming the line that cannot be used, or the file where no one score can be chosen.
+        DataError: naming the line that cannot be used.
     """
     task, _ = _dated(path)
     samples = [_sample(row, origin) for origin, row in rows(path)]
     if not samples:
         raise DataError(f"{path}: it is empty", remedy="evaluate again with --log_samples")
+    where, metrics, metric = place(task, known), list(samples[0].scores), _metric(samples)
+    if metric is None:
+        named = f"of its metrics {', '.join(metrics)} none is known to say" if metrics else "it has no metric that says"
+        return LeftOut(where.benchmark, f"{task} is left out: {named} which answers are right")
     filters = list(dict.fromkeys(sample.filter for sample in samples))
     chosen = _FILTER if _FILTER in filters else filters[0]
     if len(filters) > 1:
         notes.add(f"{task}: of the filters {', '.join(filters)}, {chosen} counts")
-    metric = _metric(samples[0], path, task, notes)
-    where = place(task, known)
-    for sample in samples:
-        if sample.filter == chosen:
-            yield Answer(
-                benchmark=where.benchmark,
-                item=f"{task}/{sample.item}",
-                correct=share_of_one(sample.scores.get(metric), metric, sample.origin),
-                metric=metric if chosen == _NO_FILTER else f"{metric}, {chosen}",
-                origin=sample.origin,
-                cluster=sample.cluster or where.cluster,
-                domain=where.domain,
-                prompt=sample.prompt,
-            )
+    if len(metrics) > 1:
+        notes.add(f"{task}: of the metrics {', '.join(metrics)}, {metric} counts")
+    return [
+        Answer(
+            benchmark=where.benchmark,
+            item=f"{task}/{sample.item}",
+            correct=share_of_one(sample.scores.get(metric), metric, sample.origin),
+            metric=metric if chosen == _NO_FILTER else f"{metric}, {chosen}",
+            origin=sample.origin,
+            cluster=sample.cluster or where.cluster,
+            domain=where.domain,
+            prompt=sample.prompt,
+        )
+        for sample in samples
+        if sample.filter == chosen
+    ]
 
 
 def _dated(path: Path) -> tuple[str, str]:
@@ -121,27 +127,29 @@ def _sample(row: dict[str, Any], origin: str) -> _Sample:
             remedy="copy the log whole, or evaluate again with --log_samples",
         )
     names = row.get("metrics") or [name for name in _METRICS if name in row]
-    content = str(row.get("doc_hash") or "")[:12]
+    if not isinstance(names, list):
+        raise DataError(f"{origin}: metrics is {names!r}, no list", remedy="copy the log whole, or evaluate again")
+    content, prompt = str(row.get("doc_hash") or "")[:12], row.get("prompt_hash")
     document = row["doc"] if isinstance(row.get("doc"), dict) else {}
     passage = document.get("passage")  # DROP's: several questions on one text
     return _Sample(
         origin=origin,
         item=f"{row['doc_id']}-{content}" if content else str(row["doc_id"]),
         filter=str(row.get("filter", _NO_FILTER)),
-        scores={str(name): row.get(name) for name in names},
-        prompt=row.get("prompt_hash"),
-        cluster=f"passage-{hashlib.sha256(passage.encode()).hexdigest()[:12]}" if isinstance(passage, str) else None,
+        scores={str(name): row.get(str(name)) for name in names},
+        prompt=None if prompt is None else str(prompt),
+        cluster=f"passage-{_digest(passage)}" if isinstance(passage, str) else None,
     )
 
 
-def _metric(sample: _Sample, path: Path, task: str, notes: Notes) -> str:
-    names = list(sample.scores)
-    chosen = next((name for name in _METRICS if name in names), names[0] if len(names) == 1 else None)
-    if chosen is None:
-        raise DataError(
-            f"{path}: of the metrics {', '.join(names) or '(none)'} none is known to say which answers are right",
-            remedy='write the one that counts as JSON Lines of {"benchmark", "item", "correct"}',
-        )
-    if len(names) > 1:
-        notes.add(f"{task}: of the metrics {', '.join(names)}, {chosen} counts")
-    return chosen
+def _metric(samples: Sequence[_Sample]) -> str | None:
+    """Return the metric that counts; None where none says which answers are right."""
+    names = list(samples[0].scores)
+    if known := next((name for name in _METRICS if name in names), None):
+        return known
+    alone = names[0] if len(names) == 1 else None
+    return alone if alone and all(is_share(sample.scores.get(alone)) for sample in samples) else None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()[:12]

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tasks.core.details import HEADLINES, circular_question, headline, in_order, outcome, single
-from tasks.core.errors import AssayError, DataError
-from tasks.harness.answers import Answer, Notes
+from tasks.core.errors import AssayError, DataError, IntegrityError
+from tasks.harness.answers import Answer, Notes, share_of_one
 from tasks.harness.catalogue import Known, place
 
+_NUMBERED = re.compile(r"_[0-9]+$")
 _JUDGED = re.compile(r"_replica\d+$")
 _AGAIN = "remove it, and evaluate again: `opencompass CONFIG -m eval -r TIME --dump-eval-details`"
 
@@ -66,7 +67,7 @@ def is_result(file: Path) -> bool:
     """Whether a file is what OpenCompass writes of one model on one dataset."""
     try:
         value = json.loads(file.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(value, dict) and ("details" in value or "error" in value or headline(value) is not None)
 
@@ -132,10 +133,11 @@ def _details(result: dict[str, Any], file: Path) -> list[dict[str, Any]]:
 
 
 def _outcome(detail: dict[str, Any], file: Path, position: int) -> float:
+    origin = f"{file}, item {position}"
     try:
-        return outcome(detail)
-    except AssayError as error:
-        raise DataError(f"{file}, item {position}: {error.message}", remedy=error.remedy) from error
+        return share_of_one(outcome(detail), "its score", origin)
+    except IntegrityError as error:
+        raise DataError(f"{origin}: {error.message}", remedy=error.remedy) from error
 
 
 def _asked(file: Path) -> list[_Asked]:
@@ -144,7 +146,8 @@ def _asked(file: Path) -> list[_Asked]:
         file.parents[2] / "predictions" / file.parent.name if len(file.parents) > 2 else file.parent / "predictions"
     )
     whole = folder / file.name
-    parts = [whole] if whole.exists() else sorted(folder.glob(f"{file.stem}_[0-9]*.json"), key=_part)
+    numbered = (part for part in folder.glob(f"{file.stem}_[0-9]*.json") if _NUMBERED.search(part.stem))
+    parts = [whole] if whole.exists() else sorted(numbered, key=_part)
     found = []
     for part in parts:
         entries = _loaded(part)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from tasks.core.errors import DataError
-from tasks.core.readers import read_file
+from tasks.core.readers import lone_surrogate, read_file
 from tasks.core.results import Domain
 from tasks.harness.answers import Answer, share_of_one
 from tasks.harness.catalogue import Known, domain_of
@@ -67,6 +67,10 @@ def _name(row: dict[str, Any], field: str, origin: str) -> str:
         return str(value)
     if not isinstance(value, str) or not value.strip():
         raise DataError(f"{origin}: {field} is {value!r}", remedy=f"make {field} a text or a whole number")
+    if lone_surrogate(value):
+        raise DataError(
+            f"{origin}: {field} is {value!r}, with half of a surrogate pair", remedy=f"write {field} whole, as UTF-8"
+        )
     return value
 
 

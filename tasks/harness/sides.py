@@ -32,7 +32,7 @@ def arms(controls: Sequence[Path], candidates: Sequence[Path]) -> dict[str, Path
             remedy="give each candidate as many paths as the control, one a seed, in the same order",
         )
     groups = [tuple(controls), *(tuple(candidates[k : k + seeds]) for k in range(0, len(candidates), seeds))]
-    everything = [path.absolute() for group in groups for path in group]
+    everything = [os.path.realpath(path) for group in groups for path in group]
     if twice := [path for path in everything if everything.count(path) > 1]:
         raise StudyError(f"{twice[0]} is named twice", remedy="name each result once")
     return dict(zip(_names(groups), groups, strict=True))

@@ -111,9 +111,9 @@ def check_epochs(
         )
     if needed > max_epochs * held:
         raise StudyError(
-            f"candidates.{candidate.name}: its {candidate.share:.0%} of the budget repeats it {needed / held:.1f} "
-            f"times, and max_epochs is {max_epochs:g}",
-            remedy=f"give more data, lower `tokens` to {max_epochs * held / needed:.0%} of what it is, "
+            f"candidates.{candidate.name}: its {100 * candidate.share:.0f} % of the budget repeats it "
+            f"{needed / held:.1f} times, and max_epochs is {max_epochs:g}",
+            remedy=f"give more data, lower `tokens` to {100 * max_epochs * held / needed:.0f} % of what it is, "
             "or lower `candidate_weight`",
         )
 

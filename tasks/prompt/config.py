@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from tasks.core.identity import Frozen
 
 #: Raised whenever the same questions would be asked in other words.
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 
 QUESTION = "{question}"
 #: What the cards of QwQ-32B, Qwen3 and DeepSeek-R1 ask for on math problems.

@@ -9,7 +9,7 @@ from tasks.core.rows import Row
 
 
 class NoQuestion(Exception):  # noqa: N818 - not an error: the row is dropped on the record
-    """A record that asks nothing that can be asked again; `reason` says why."""
+    """A record that asks nothing, or nothing new; `reason` says why."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -32,7 +32,9 @@ def prompt_identity(config: PromptConfig, questions: ArtifactRef) -> Identity:
 
 @task(name="questions", task_run_name="questions of {name}")
 def as_questions(name: str, records: ArtifactRef, store_root: Path) -> ArtifactRef:
-    """Publish the questions of records (QUESTIONS), with what asks none under ``dropped/`` (DROPS).
+    """Publish the questions of records (QUESTIONS), with what asks none, or asks again, under ``dropped/`` (DROPS).
+
+    A row that stands there twice, word for word, has one id, by which answers find it: it is asked once.
 
     Raises:
         DataError: if no record asks anything.
@@ -40,11 +42,15 @@ def as_questions(name: str, records: ArtifactRef, store_root: Path) -> ArtifactR
     store = Store(store_root)
 
     def build(draft: Draft) -> None:
-        reasons = Counter[str]()
+        reasons, asked = Counter[str](), set[str]()
         with RowWriter(draft.folder, QUESTIONS) as kept, RowWriter(draft.folder / "dropped", DROPS) as dropped:
             for record in read_rows(store.folder(records), RECORDS):
                 try:
-                    kept.write(to_question(record))
+                    question = to_question(record)
+                    if record["row_id"] in asked:
+                        raise NoQuestion("asked already")
+                    kept.write(question)
+                    asked.add(record["row_id"])
                 except NoQuestion as problem:
                     reasons[problem.reason] += 1
                     own = {key: record[key] for key in ("row_id", "source", "origin")}

@@ -90,7 +90,7 @@ def _row(delta: Delta) -> Row:
 
 def _pooled(one: DomainDelta) -> Row:
     found = "down" if one.shown_down else "plain"
-    return Row(label=f"all {one.domain}", delta=one.delta, low=one.low, high=one.high, pooled=True, tone=found)
+    return Row(label=one.label, delta=one.delta, low=one.low, high=one.high, pooled=True, tone=found)
 
 
 def _round_step(rough: float) -> float:

@@ -53,8 +53,8 @@ def deepen(search: Callable[[int], Neighbours], truth: Neighbours, depths: Itera
         if best.recall >= least:
             return best
     raise EngineError(
-        f"the index finds {best.recall:.1%} of the true neighbours at its deepest search ({best.depth}), "
-        f"and {least:.1%} are asked for",
+        f"the index finds {100 * best.recall:.1f} % of the true neighbours at its deepest search ({best.depth}), "
+        f"and {100 * least:.1f} % are asked for",
         remedy="take the ivf index, give hnsw more `links` and `build_depth`, or raise `flat_rows` above the pool's "
         "rows for exact search",
     )

@@ -92,7 +92,8 @@ def retrieve(
     def build(draft: Draft) -> None:
         draft.provenance["name"] = name
         write_dataset(tables, store.folder(queries), config.select, find, draft)
-        draft.sources = _paths(pool, queries)
+        made = {f"vectors:{name}": ref.path for name, ref in pool_vectors.items()}
+        draft.sources = _paths(pool, queries) | made | {"query_vectors": query_vectors.path}
 
     return store.produce(dense_identity(config, pool, pool_vectors, queries, query_vectors), build)
 

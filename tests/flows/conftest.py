@@ -5,10 +5,15 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from prefect_server import prefect_api
 from small_study import make_small_study
+from taught import make_teacher
 
 __all__ = ["prefect_api"]
+
+#: The files that take longest, so that no worker is left alone with one of them at the end.
+LONGEST_FIRST = ("test_study", "test_recipes", "test_anneal", "test_generate", "test_kills", "test_evaluate")
 
 # Each worker of xdist is a machine of its own: a lock of the device that all shared would let one core idle.
 if worker := os.environ.get("PYTEST_XDIST_WORKER"):
@@ -21,3 +26,16 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
 def small_study(tmp_path, prefect_api):
     """The study in a folder of its own; nothing has run yet."""
     return make_small_study(tmp_path, prefect_api)
+
+
+@pytest.fixture(scope="session")
+def taught(tmp_path_factory):
+    """The folder of the teacher that was taught; the first worker that needs it teaches it for all."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    with FileLock(shared / "taught.lock"):
+        return folder if (folder := shared / "taught").exists() else make_teacher(own / "teaching").rename(folder)
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONGEST_FIRST.index(item.path.stem) if item.path.stem in LONGEST_FIRST else len(items))

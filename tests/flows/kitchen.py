@@ -1,12 +1,13 @@
 """A folder to make datasets in: a tiny teacher taught on the spot, questions, a benchmark, a store and `assay make`."""
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
 import yaml
 from small_study import ASSAY, ROOT, write_jsonl
-from taught import make_teacher, questions
+from taught import questions
 
 from tasks.core.rows import read_rows
 
@@ -19,14 +20,14 @@ HELD_OUT = [{"name": "held-out", "file": "held-out.jsonl", "kind": "qa", "domain
 class Kitchen:
     """A folder with a teacher, questions, a benchmark and a store, and `assay make` in it."""
 
-    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str], teacher: Path, actors: int = 1) -> None:
         self.folder, self.environment = folder, environment
-        make_teacher(folder / "teacher")
+        shutil.copytree(teacher, folder / "teacher")
         self.asked = list(questions(60))
         write_jsonl(folder / "asked.jsonl", [{"question": q, "answer": a} for q, a in self.asked])
         held_out = [{"question": f"Zoe counts {n} plums and {n + 1} figs. Sum?", "answer": "#### 1"} for n in range(8)]
         write_jsonl(folder / "held-out.jsonl", held_out)
-        runtime = {"store": str(folder / "store"), "generate": {"actors": 2, "gpu_memory_utilization": 0.1}}
+        runtime = {"store": str(folder / "store"), "generate": {"actors": actors, "gpu_memory_utilization": 0.1}}
         (folder / "runtime.yaml").write_text(yaml.safe_dump(runtime))
 
     def run(self, *command, timeout=240):

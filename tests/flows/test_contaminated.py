@@ -45,7 +45,7 @@ def finished(tmp_path_factory, prefect_api):
     study.file.write_text(yaml.safe_dump(declared))
     done = study.assay("run", study.file)
     assert done.returncode == 0, done.stderr[-4000:]
-    assert f"leaky: its rows hold 50% or more of {ITEMS // 2} of {ITEMS} items of codes" in " ".join(
+    assert f"leaky: its rows hold 50 % or more of {ITEMS // 2} of {ITEMS} items of codes" in " ".join(
         done.stderr.split()
     )
     return study

@@ -24,8 +24,8 @@ RECIPE = distill(questions=ASKED | {"file": "many.jsonl"}) | {
 
 
 @pytest.fixture(scope="module")
-def kitchen(tmp_path_factory, prefect_api):
-    kitchen = Kitchen(tmp_path_factory.mktemp("kills"), prefect_api)
+def kitchen(tmp_path_factory, prefect_api, taught):
+    kitchen = Kitchen(tmp_path_factory.mktemp("kills"), prefect_api, taught, actors=2)
     write_jsonl(kitchen.folder / "many.jsonl", [{"question": q, "answer": a} for q, a in questions(QUESTIONS)])
     return kitchen
 

@@ -10,16 +10,33 @@ from kitchen import ASKED, TEACHER, TEXT, Kitchen, distill
 from small_study import ASSAY, ROOT, write_jsonl
 from taught import CODES, questions
 
+from flows.asking import Left
+from flows.make import load_order
+from flows.shelf import Shelf
+from flows.study import load_runtime
+from tasks.core.store import Store
+from tasks.evaluate.items import items_identity
+
 pytestmark = pytest.mark.engine
 
 
 @pytest.fixture(scope="module")
-def kitchen(tmp_path_factory, prefect_api):
-    return Kitchen(tmp_path_factory.mktemp("kitchen"), prefect_api)
+def kitchen(tmp_path_factory, prefect_api, taught):
+    return Kitchen(tmp_path_factory.mktemp("kitchen"), prefect_api, taught)
 
 
 def chats(rows):
     return [tuple(turn["content"] for turn in row["messages"]) for row in rows]
+
+
+def left_to_ask(kitchen, name):
+    """What a plan would still have asked and read for a recipe that was made: it goes the same way."""
+    order, runtime = load_order(kitchen.folder / f"{name}.yaml"), load_runtime(kitchen.folder / "runtime.yaml")
+    store = Store(runtime.store)
+    items = store.find(items_identity(order.benchmarks, order.evaluate, runtime.evaluate))
+    left = Left(Shelf(store, items))
+    left.follow(order.name, order.recipe)
+    return left.asks | left.readings
 
 
 def step(shown, stage):
@@ -36,6 +53,7 @@ def test_a_teachers_answers_become_a_dataset_once(kitchen):
     before = sorted(path for path in (kitchen.folder / "store").rglob("manifest.json"))
     again, _ = kitchen.made("distilled", distill())
     assert again == shown
+    assert left_to_ask(kitchen, "distilled") == {}
     assert sorted(path for path in (kitchen.folder / "store").rglob("manifest.json")) == before
 
 
@@ -94,6 +112,9 @@ def test_the_papers_chain_from_failures_by_vectors_to_new_problems(kitchen, retr
     shown, rows = kitchen.made("chain", augment(seeds=dense))
     assert all(step(shown, stage)["rows"] > 0 for stage in ("failures", "retrieve", "problems", "keep"))
     assert len(list((kitchen.folder / "store" / "embed").iterdir())) == 2  # the pool's vectors, and the failures'
+    embedded = [one for one in shown["steps"] if one["stage"] == "embed"]
+    assert len(embedded) == 2 and all(one["rows"] > 0 and one["seconds"] > 0 for one in embedded)
+    assert left_to_ask(kitchen, "chain") == {}
     assert rows and all(q.endswith("Code?") for q, _ in chats(rows))
 
 

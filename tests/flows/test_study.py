@@ -144,6 +144,22 @@ def test_editing_one_candidate_reruns_its_branch_only_and_changes_its_verdict(fi
     assert finished.artifacts() == after
 
 
+def test_a_fault_behind_the_comparison_loses_no_verdict(finished, tmp_path):
+    """The index of nearest rows gets no memory: exit code 5, with the report there, the reason in it."""
+    kept = shutil.ignore_patterns("nearest", "ledger", "report", ".studies")
+    shutil.copytree(finished.folder / "store", finished.folder / "narrow", ignore=kept)
+    runtime = tmp_path / "runtime.yaml"
+    runtime.write_text(yaml.safe_dump({"retrieve": {"memory_bytes": 1}}))
+    done = finished.assay("run", finished.file, "--runtime", runtime, store="narrow")
+    assert done.returncode == 5 and "not what was fixed and what was broken" in done.stderr
+    shown = finished.json("show", "small", store="narrow")
+    assert verdicts(shown) == verdicts(finished.json("show", "small"))
+    page = Path(shown["report"])
+    assert "What was fixed and what was broken is not shown" in page.read_text(encoding="utf-8")
+    whole = Path(finished.json("run", finished.file, store="narrow")["report"])
+    assert whole != page and "is not shown" not in whole.read_text(encoding="utf-8")
+
+
 def test_seeds_are_added_until_it_is_clear(finished):
     """Two seeds are there already; the third is trained only if the first look does not settle it."""
     before = finished.artifacts()

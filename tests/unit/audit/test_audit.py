@@ -57,6 +57,49 @@ def test_a_sound_table_has_its_groups_and_no_fault(seed):
     assert found.defects == ()
 
 
+def coarse(rows, columns):
+    """The same table, with the columns that are named, by dataset and benchmark, printed to one place.
+
+    Their deltas are taken before they are rounded, so they need not be the difference of two printed numbers.
+    """
+    return [tenths(row) if (row.dataset, row.benchmark) in columns else row for row in rows]
+
+
+def tenths(row):
+    items = ITEMS[row.benchmark]
+    right, before = (round(share * items / 10_000) for share in (row.score, row.baseline.units))
+    score, delta = (10 * round(1000 * number / items) for number in (right, right - before))
+    return row._replace(score=score, delta=delta, step=10)
+
+
+COLUMNS = st.sets(st.tuples(st.sampled_from(["0-0", "0-1", "0-2", "0-3"]), st.sampled_from(list(ITEMS))))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10_000), COLUMNS)
+def test_columns_of_fewer_places_among_others_are_no_fault(seed, columns):
+    found = audited(coarse(table((4,), seed), columns))
+    assert [len(group.datasets) for group in found.groups] == [4]
+    assert found.defects == ()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), COLUMNS, st.sampled_from(list(ITEMS)))
+def test_a_wrong_delta_is_found_among_columns_of_fewer_places(seed, columns, benchmark):
+    rows = coarse(table((4,), seed), columns)
+    row = of(rows, "0-1", benchmark)
+    found = audited(changed(rows, "0-1", benchmark, delta=row.delta + 30 * row.step))
+    assert ["0-1"] in [list(one.datasets) for one in found.defects if one.benchmark == benchmark]
+
+
+def test_mends_are_printed_to_the_places_of_their_column():
+    rows = coarse(table((4,)), {("0-1", "a")})
+    row = of(rows, "0-1", "a")
+    [one] = audited(changed(rows, "0-1", "a", delta=row.delta + 300)).defects
+    assert one.mends[0] == f"delta {row.delta / 100:+.1f}"
+    assert one.said.startswith(f"{row.score / 100:.1f} − (")
+
+
 def test_one_unit_of_rounding_is_no_fault():
     rows = table((3,))
     row = of(rows, "0-1", "a")
@@ -117,9 +160,19 @@ def test_a_baseline_that_no_number_of_answers_gives_is_found_in_a_dataset_alone(
     assert "score minus delta" in one.said
 
 
+def test_no_mend_is_a_score_below_nothing_or_above_everything():
+    rows = [Row(f"0-{k}", name, 200, 100, f"t.csv:{k}{name}") for k in range(3) for name in ITEMS]
+    [one] = audited(changed(rows, "0-2", "b", delta=-400), known={}).defects
+    assert (one.fault, one.mends) == ("contradiction", ("delta +1.00",))
+    [below] = audited([Row("0-0", "b", 200, 1000, "t.csv:2")]).defects
+    assert (below.fault, below.said) == (
+        "no whole number", "score minus delta, -8.00, is no number of right answers out of 5,000",
+    )  # fmt: skip
+
+
 def test_datasets_that_agree_by_chance_on_a_benchmark_are_no_group():
     rows = table((1, 1))
-    base = of(rows, "0-0", "b").baseline
+    base = of(rows, "0-0", "b").baseline.units
     row = of(rows, "1-0", "b")
     assert len(audited(changed(rows, "1-0", "b", delta=row.score - base)).groups) == 2
 

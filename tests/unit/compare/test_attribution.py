@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tasks.compare.attribution import filter_deltas
+from tasks.compare.attribution import filter_deltas, without_filters
 from tasks.compare.config import CompareConfig, FilterArm
 from tasks.compare.pairing import pair
 from tasks.compare.verdict import judge
@@ -17,6 +17,13 @@ def test_a_filter_is_worth_its_candidate_minus_the_arm_that_lacks_it(build):
     assert found.delta == pytest.approx(100 * by_hand, abs=1e-6)
     assert (found.candidate, found.filter, found.n_items, found.n_seeds) == ("good", "judge", 400, 3)
     assert 15 < found.low < found.delta < found.high < 35
+
+
+def test_a_candidate_without_a_filter_is_told():
+    assert without_filters(["good", "plain"], [LACKS]) == [
+        "plain: attribute_filters has nothing to leave out, since no recipe with a filter made it"
+    ]
+    assert without_filters(["good", "plain"], []) == []
 
 
 def test_the_verdicts_are_those_of_a_study_without_such_arms(build, facts):

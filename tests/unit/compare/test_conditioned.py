@@ -67,7 +67,7 @@ def test_a_gain_on_matched_items_alone_is_contaminated():
     one = at(result, 0.5)
     assert one.matched_delta > 50 and abs(one.delta) < 4 and not one.shown_up and one.p_matched < 1e-6
     assert "only on benchmark items that its rows match" in result.sentence
-    assert "math-a has 120 items that a row holds 50% or more of" in result.sentence
+    assert "math-a has 120 items that a row holds 50 % or more of" in result.sentence
     assert "480 clean ones" in result.sentence
     assert result.more == ""
 
@@ -76,9 +76,9 @@ def test_a_lower_overlap_is_a_warning_and_decides_where_it_is_declared():
     tables = study(lambda i: 0.6 if i % 5 == 0 else 0.0)
     result = judged(tables, lambda i: 0.35 if i % 5 == 0 else 0.0)
     assert result.verdict == "helps" and at(result, 0.5).n_matched == 0
-    assert "counting items as matched from 30% on, every gain sits on matched items" in result.warnings
+    assert "counting items as matched from 30 % on, every gain sits on matched items" in result.warnings
     declared = judged(tables, lambda i: 0.35 if i % 5 == 0 else 0.0, overlap_ratio=0.3)
-    assert declared.verdict == "contaminated" and "30% or more" in declared.sentence
+    assert declared.verdict == "contaminated" and "30 % or more" in declared.sentence
 
 
 def test_too_few_clean_items_are_inconclusive():

@@ -47,7 +47,7 @@ def test_an_unseen_effect_takes_seeds_or_items(build, facts):
     result = compare_tables(tables, facts, "control", CONFIG.model_copy(update={"effect": 4.0})).candidates[0]
     assert result.verdict == "inconclusive"
     assert re.search(
-        r"To see a gain of 4 points with a chance of 80% .*(seeds in place of 3|times the items)", result.more
+        r"To see a gain of 4 points with a chance of 80 % .*(seeds in place of 3|times the items)", result.more
     )
 
 
@@ -55,13 +55,14 @@ def test_a_study_that_could_have_seen_it_says_so(build, facts):
     tables = build({"math-a": {"control": 0.4, "x": 0.41}}, n=900)
     result = compare_tables(tables, facts, "control", CONFIG.model_copy(update={"effect": 30.0})).candidates[0]
     assert "A gain of 30 points would have been seen with a chance of" in result.more
+    assert "(compare.effect)" in result.more and "`" not in result.more  # a report shows sentences as they are
 
 
 def test_where_neither_alone_would_do_both_together_are_named():
     """Three standard errors of 10 points are 30, so 2 points take (30/2)^2 = 225 times both."""
     wide = delta(error=10.0).model_copy(update={"item_sd": 100.0, "training_noise": 40.0, "n_items": 60})
     assert takes("power", [wide]) == (
-        "To see a gain of 2 points with a chance of 80%, neither more seeds nor more items alone would do; it takes "
+        "To see a gain of 2 points with a chance of 80 %, neither more seeds nor more items alone would do; it takes "
         "about 225 times both."
     )
 

@@ -1,4 +1,4 @@
-"""Levels of looks against published boundaries and a plain simulation; decisions on comparisons made by hand."""
+"""Levels of looks against published boundaries and a plain simulation."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tasks.compare.config import CompareConfig
-from tasks.compare.sequential import decide, level, levels
+from tasks.compare.sequential import level, levels
 from tasks.compare.task import compare_tables
 from tasks.core.errors import StudyError
 
@@ -53,33 +53,6 @@ def test_looks_ascend_from_two(looks):
         CompareConfig(looks=looks)
 
 
-def decided(build, facts, shares, seeds, looks, n=400, **config):
-    config = CompareConfig(looks=looks, **config)
-    return decide(compare_tables(build({"math-a": shares}, seeds=seeds, n=n), facts, "control", config), config)
-
-
-def test_a_large_gain_stops_clear(build, facts):
-    found = decided(build, facts, {"control": 0.2, "x": 0.7, "y": 0.75}, 5, (3, 5, 10))
-    assert (found.action, found.next_seeds, found.chances) == ("stop clear", None, {})
-
-
-def test_a_gain_in_doubt_goes_on(build, facts):
-    found = decided(build, facts, {"control": 0.3, "x": 0.335, "y": 0.3}, 3, (3, 5, 10))
-    assert (found.action, found.next_seeds) == ("continue", 5)
-    assert max(found.chances.values()) > 0.1 and "next look at 5" in found.sentence
-
-
-def test_nothing_to_be_seen_stops_futile(build, facts):
-    """Sixty items cannot show that 0.2 points are not there, nor a gain that is not."""
-    found = decided(build, facts, {"control": 0.3, "x": 0.3}, 9, (3, 9, 10), n=60, band=0.2)
-    assert found.action == "stop futile" and "hardly" in found.sentence
-
-
-def test_the_last_look_stops(build, facts):
-    found = decided(build, facts, {"control": 0.3, "x": 0.3}, 5, (3, 5), n=60)
-    assert found.action == "stop futile" and "last look" in found.sentence
-
-
 def test_a_look_may_use_less_than_a_study_looked_at_once(build, facts):
     """The same answers, three seeds: shown up when looked at once, not at the first of many looks."""
     tables = build({"math-a": {"control": 0.3, "x": 0.42}}, n=300)
@@ -90,8 +63,3 @@ def test_a_look_may_use_less_than_a_study_looked_at_once(build, facts):
     assert (once.finding, again.finding) == ("up", None)
     assert (once.low, once.high) == (again.low, again.high)
     assert once.smallest_effect < again.smallest_effect
-
-
-def test_decisions_need_looks(build, facts):
-    with pytest.raises(StudyError, match="looks"):
-        decided(build, facts, {"control": 0.3, "x": 0.3}, 3, None)

@@ -14,7 +14,7 @@ from tasks.core.rows import EXPOSURES, GRADES, OVERLAPS, SCORES, write_rows
 from tasks.core.store import Store
 
 #: Pinned beside the version: another digest without a higher STAGE_VERSION is a change nobody announced.
-PINNED = (2, "133c4d1724c36b57")
+PINNED = (3, "cd47257f0c189a9f")
 
 
 def publish(

@@ -62,6 +62,17 @@ def test_hurts_on_a_primary_and_on_a_domain(build, facts):
     assert verdict_on(build({"math-a": same, "facts": worse}), facts).verdict == "hurts"
 
 
+def test_mathematics_that_does_not_decide_counts_as_any_guard(build, facts):
+    """Where a study lets one benchmark of mathematics decide, a fall on another one is a loss like any."""
+    shares = {"math-a": {"control": 0.3, "x": 0.5}, "math-b": {"control": 0.5, "x": 0.3}}
+    traded = verdict_on(build(shares), facts, primary=("math-a",))
+    assert traded.verdict == "trades"
+    assert "worse on mathematics that does not decide (−" in traded.sentence
+    shares = {"math-a": {"control": 0.4, "x": 0.4}, "math-b": {"control": 0.5, "x": 0.3}}
+    assert verdict_on(build(shares), facts, primary=("math-a",)).verdict == "hurts"
+    assert verdict_on(build(shares), facts).domains == ()
+
+
 def test_no_effect_needs_a_tight_interval(build, facts):
     same = {"math-a": {"control": 0.4, "x": 0.4}}
     assert verdict_on(build(same, seeds=5, n=6000), facts).verdict == "no effect"

@@ -73,6 +73,23 @@ def test_a_quote_left_open_in_a_large_file_does_not_fill_the_memory(tmp_path, mo
     assert int(message.rpartition("(line ")[2][:-1]) < 100  # of 503
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"question,answer,question\na,b,c\n", "two columns are called 'question'"),
+        ("question,answer\na,b\n".encode("utf-16"), "its first line is not UTF-8 text"),
+        ("question,réponse\na,b\n".encode("latin-1"), "its first line is not UTF-8 text"),
+    ],
+)
+def test_a_header_that_cannot_be_used_is_an_error(tmp_path, content, said):
+    assert said in refusal(tmp_path, "rows.csv", content)
+
+
+def test_columns_without_a_name_may_be_several(tmp_path):
+    [raw] = read(tmp_path, "rows.csv", b"question,,\na,b,c\n")
+    assert raw.value == {"question": "a", "": "c"}
+
+
 def test_quotes_that_pair_are_read_as_they_were_written(tmp_path):
     [raw] = read(tmp_path, "rows.csv", b'question,answer\n5" or ""?,"two\nlines, ""quoted"""\n')
     assert raw.value == {"question": '5" or ""?', "answer": 'two\nlines, "quoted"'}

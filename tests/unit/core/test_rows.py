@@ -1,9 +1,23 @@
 import tracemalloc
+from itertools import pairwise
 
+import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.core.rows import PACKS, PLAN, RECORDS, RowWriter, read_rows, shards, write_rows
+from tasks.core.rows import (
+    OUTCOMES,
+    PACKS,
+    PLAN,
+    RECORDS,
+    RowWriter,
+    arrow_schema,
+    read_rows,
+    regrouped,
+    shards,
+    write_rows,
+)
+from tasks.core.store import content_digest
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 
@@ -22,6 +36,31 @@ def test_rows_come_back_as_they_went_in(tmp_path_factory, rows, shard_rows, batc
     assert writer.count == len(records)
     assert list(read_rows(folder)) == records
     assert len(shards(folder)) == max(1, -(-len(records) // shard_rows))
+
+
+@settings(max_examples=25, deadline=None)
+@given(rows=st.lists(st.tuples(texts, st.none() | st.lists(st.integers(0, 9), max_size=3)), max_size=40),
+       cuts=st.lists(st.integers(0, 40), max_size=5), shard_rows=st.integers(1, 30))  # fmt: skip
+def test_tables_say_what_rows_say(tmp_path_factory, rows, cuts, shard_rows):
+    one, other = (tmp_path_factory.mktemp("rows") for _ in range(2))
+    outcomes = [{"row_id": f"{n}", "text": text, "token_ids": ids} for n, (text, ids) in enumerate(rows)]
+    table = pa.Table.from_pylist(outcomes, schema=arrow_schema(OUTCOMES))
+    with RowWriter(one, OUTCOMES, shard_rows=shard_rows) as by_row:
+        for row in outcomes:
+            by_row.write(row)
+    with RowWriter(other, OUTCOMES, shard_rows=shard_rows) as by_table:
+        for first, last in pairwise([0, *sorted(cuts), len(rows) + 40]):
+            by_table.write_table(table[first:last])
+    assert by_table.count == by_row.count == len(rows)
+    assert list(map(content_digest, shards(other))) == list(map(content_digest, shards(one)))
+
+
+@given(sizes=st.lists(st.integers(0, 9), max_size=12), rows=st.integers(1, 8))
+def test_tables_are_grouped_anew(sizes, rows):
+    numbers = iter(range(sum(sizes)))
+    tables = [pa.table({"n": pa.array([next(numbers) for _ in range(size)], pa.int64())}) for size in sizes]
+    groups = [table["n"].to_pylist() for table in regrouped(tables, rows)]
+    assert groups == [list(range(sum(sizes)))[first : first + rows] for first in range(0, sum(sizes), rows)]
 
 
 def test_an_empty_table_is_a_table(tmp_path):

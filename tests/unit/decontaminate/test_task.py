@@ -127,7 +127,7 @@ def test_no_items_are_an_error(tmp_path, publish, rows):
 
 
 def test_no_clean_row_is_an_error_that_names_the_item(run, record):
-    with pytest.raises(DataError, match="no row is clean: 1 hold 50% or more of a benchmark item") as caught:
+    with pytest.raises(DataError, match="no row is clean: 1 hold 50 % or more of a benchmark item") as caught:
         run([record("copy", GREENHOUSE)])
     assert "ours g" in caught.value.remedy
 

@@ -5,6 +5,7 @@ import pytest
 from flows.attribution import filters, without
 from flows.recipes import Augment, Distill
 from flows.study import parse_study
+from tasks.core.errors import StudyError
 from tasks.dedup.config import DedupConfig
 
 TEACHER = {"model": {"path": "teacher"}, "sampling": {}}
@@ -46,6 +47,14 @@ def test_a_study_that_asks_has_an_arm_more_for_each_filter_of_a_recipe():
     assert first.source.recipe.dedup is None and second.source.recipe.dedup == DedupConfig()
     assert (second.lacks.candidate, second.lacks.filter) == ("new", "judge")
     assert study.plan("new-without-judge", 1).candidate.share == study.plan("new", 1).candidate.share
+
+
+def test_a_study_without_a_filter_to_leave_out_is_refused():
+    off = {"name": "new", "recipe": DISTILL | {"dedup": None, "judge": {"mode": "none"}}}
+    for candidates in ([off], STUDY["candidates"][1:]):
+        declared = copy.deepcopy(STUDY) | {"attribute_filters": True, "candidates": candidates}
+        with pytest.raises(StudyError, match="attribute_filters: no candidate is made by a recipe with a filter"):
+            parse_study(declared, "here")
 
 
 def test_a_study_that_does_not_ask_has_none():

@@ -38,6 +38,14 @@ def test_the_command_prints_what_the_numbers_say():
     assert "would mend it: delta +3.70" in text
 
 
+def test_numbers_are_shown_to_the_places_of_their_columns(tmp_path):
+    rows = ["1,a,GSM8K,50.5,1.2", "1,b,GSM8K,49.1,-0.2", "1,a,MATH,50.52,1.24", "1,b,MATH,50.5,1.22"]
+    (tmp_path / "t.csv").write_text("\n".join(["table,dataset,benchmark,score,delta", *rows, "1,a,MMLU,60,0.125"]))
+    text = runner.invoke(app, ["audit", str(tmp_path / "t.csv")]).stdout
+    assert "49.3 " in text and "49.30" not in text
+    assert "49.28" in text and "59.875" in text
+
+
 def test_the_json_is_whole():
     found = json.loads(runner.invoke(app, ["audit", str(TABLE), "--json"]).stdout)
     assert list(found) == ["rows", "missing", "groups", "defects", "chances", "unknown"]

@@ -1,3 +1,4 @@
+import io
 import json
 
 import pytest
@@ -43,6 +44,15 @@ def test_a_study_that_was_never_run_is_named(tmp_path, monkeypatch, capsys):
         cli.main()
     assert caught.value.code == 6
     assert "nothing" in capsys.readouterr().err
+
+
+def test_what_a_terminal_cannot_show_is_written_out(monkeypatch):
+    terminal = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr("sys.stdout", terminal)
+    monkeypatch.setattr(cli, "app", lambda: cli.out.print("half \udcff − ü"))
+    cli.main()
+    terminal.flush()
+    assert terminal.buffer.getvalue() == b"half \\udcff \\u2212 \\xfc\n"
 
 
 def test_json_is_whole_and_alone_on_standard_output(capsys):

@@ -124,6 +124,16 @@ def _twice(control, candidate):
     lines(candidate, row())
 
 
+def _other_clusters(control, candidate):
+    lines(control, row(item=99, seed=1, cluster="a"))
+    lines(candidate, row(item=99, seed=1, cluster="b"))
+
+
+def _one_item(control, candidate):
+    for path in (control, candidate):
+        lines(path, row(benchmark="math", seed=1))
+
+
 def _seed_missing(control, candidate):
     lines(control, *(row(item=i, seed=2) for i in range(60)))
 
@@ -147,8 +157,10 @@ def _two_domains(control, candidate):
 @pytest.mark.parametrize(
     ("damage", "error", "said"),
     [
-        (_other_items, IntegrityError, r"answered different items: none missing, 1 \(more\) added"),
+        (_other_items, IntegrityError, r"answered different items of gsm8k: none missing, 1 \(more\) added"),
         (_twice, DataError, r"web.jsonl:61: item '0' of gsm8k, seed 1, a second time; the first is at .*web.jsonl:1\n"),
+        (_other_clusters, IntegrityError, "web, seed 1, and base, seed 1, .* different clusters, 1 of 61, first '99'"),
+        (_one_item, IntegrityError, r"base, seed 1, has one item of math, too few to compare"),
         (_seed_missing, DataError, r"web \(.*web.jsonl\) has no results of gsm8k, seed 2, which base has"),
         (_benchmark_missing, DataError, "web .* has no results of math, seed 1"),
         (_some_seeds, DataError, "web.jsonl:61: no seed, unlike the rows before it"),
@@ -212,6 +224,25 @@ def test_the_json_is_that_of_show_with_what_was_read(sides):
     assert found["inputs"][0]["format"] == "JSON Lines"
 
 
+def test_a_task_that_cannot_be_scored_is_left_out_unless_it_is_named(tmp_path):
+    for name in ("base", "web"):
+        (tmp_path / name).mkdir()
+        rows = [sample(item, "a", float(item % 3 == 0)) for item in range(9)]
+        lines(tmp_path / name / "samples_gsm8k_2026-10-01T13-21-10.jsonl", *rows)
+        unscored = [row | {"metrics": ["bleu", "rouge"], "bleu": 0.1, "rouge": 0.2} for row in rows]
+        lines(tmp_path / name / "samples_triviagen_2026-10-01T13-21-10.jsonl", *unscored)
+    files = [tmp_path / "base"], [tmp_path / "web"]
+    compared = compare_results(*files, {})
+    assert deltas(compared) == [("web", "gsm8k", 1)]
+    [note] = [note for note in compared.notes if "triviagen is left out" in note]
+    assert note in report_data(compared).warnings
+    with pytest.raises(StudyError, match="--domain: triviagen is left out: of its metrics bleu, rouge none is known"):
+        compare_results(*files, {"triviagen": "knowledge"})
+    lines(tmp_path / "web" / "samples_triviagen_2026-10-02T13-21-10.jsonl", *rows)
+    with pytest.raises(DataError, match=r"base .* has no results of triviagen, .*; triviagen is left out"):
+        compare_results(*files, {})
+
+
 def test_the_report_says_what_was_read_and_is_the_same_for_the_same_files(sides, tmp_path):
     files = sides()
     compared = compare_results(*files, {})
@@ -220,6 +251,24 @@ def test_the_report_says_what_was_read_and_is_the_same_for_the_same_files(sides,
     assert "against base" in text and "base.jsonl" in text and compared.inputs[0].digest in text
     assert {path.name for path in page.parent.iterdir()} == {"report.html", "report.md", "report.json"}
     assert report_data(compare_results(*files, {})) == report_data(compared)
+
+
+def test_a_report_that_cannot_be_written_is_refused_with_a_remedy(sides, tmp_path):
+    compared = compare_results(*sides(), {})
+    (tmp_path / "file").write_text("")
+    for taken in (tmp_path / "file", tmp_path / "file" / "report"):
+        with pytest.raises(StudyError, match=r"--report: .*file.* is no folder that can be written") as caught:
+            write_report(compared, taken)
+        assert caught.value.remedy
+
+
+def test_results_of_others_are_looked_at_and_not_run_again(sides):
+    [control], [candidate] = sides(seeds=(1,))
+    lines(candidate, row(item="more", seed=1))
+    with pytest.raises(IntegrityError) as caught:
+        compare_results([control], [candidate], {})
+    assert str(control) in caught.value.remedy and str(candidate) in caught.value.remedy
+    assert "again" not in caught.value.remedy
 
 
 def test_the_command_prints_the_table_the_sentence_and_what_was_read(sides, tmp_path):

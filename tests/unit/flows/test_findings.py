@@ -1,18 +1,22 @@
 """What is shown of a finished study, from manifests that were written by hand."""
 
+import io
 import json
+import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from flows.findings import report_data, summary, tracked_study
+from flows.findings import comparison_of, report_data, summary, tracked_study
 from flows.record import RunRecord, StudyRecord
 from flows.study import parse_study
+from flows.tables import study_table
 from flows.trace import trace
 from tasks.core.checkpoint import Checkpoint
 from tasks.core.errors import DataError
 from tasks.core.identity import Identity
-from tasks.core.results import CandidateResult, Comparison, Delta
+from tasks.core.results import CandidateResult, Comparison, Delta, FilterDelta
 from tasks.core.rows import PACKS, PLAN, RECORDS, write_rows
 from tasks.core.store import Store, write_json
 
@@ -133,6 +137,18 @@ def test_what_show_prints_is_a_promise_to_scripts(found):
     assert shown["report"].endswith("report.html")
     shown["report"] = "report.html"
     assert json.dumps(shown, indent=2) + "\n" == GOLDEN.read_text()
+
+
+def test_show_says_what_filters_are_worth_where_a_study_asks(found):
+    store, record, report = found
+    worth = FilterDelta(candidate="new", filter="judge", benchmark="math", delta=3, low=1, high=5, n_items=9, n_seeds=2)
+    asked = comparison_of(store, record).model_copy(update={"filters": (worth,)})
+    ref = publish(store, "compare", "f", lambda d: (d.folder / "comparison.json").write_text(asked.model_dump_json()))
+    record = record.model_copy(update={"comparison": ref})
+    assert summary(store, record, report)["filters"] == [worth.model_dump(mode="json")]
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(study_table(record, comparison_of(store, record)))
+    assert re.search(r"new +judge +math +\+3\.00 +\+1\.00 to \+5\.00 +9", console.export_text())
 
 
 def test_candidates_stand_in_the_order_of_the_study(found):

@@ -1,24 +1,37 @@
 """Ledgers and the card of a finished study whose artifacts were written by hand."""
 
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
-from flows import cards, ledgers
+from flows import assess, cards, insights, ledgers
 from flows.accounts import funnels
 from flows.cards import origin, publish_card, read_card
 from flows.findings import Insights, report_data
+from flows.funnel import funnel
 from flows.ledgers import failed_questions, publish_ledgers
-from flows.record import RunRecord, StudyRecord
-from flows.study import parse_study
+from flows.record import RunRecord, StudyRecord, latest
+from flows.study import Runtime, parse_study
+from flows.work import Work
 from tasks.core.checkpoint import Checkpoint
+from tasks.core.errors import InfrastructureError
 from tasks.core.identity import Identity
 from tasks.core.results import CandidateResult, Comparison, Delta
 from tasks.core.rows import ITEMS, RECORDS, SCORES, write_rows
 from tasks.core.store import Store, write_json
+from tasks.core.vectors import VECTORS, shard_name
 from tasks.decontaminate.config import DecontaminateConfig
 from tasks.decontaminate.task import report_overlaps
 from tasks.ledger.task import read_ledger
 from tasks.mix.task import SIZE_FILE
-from tasks.retrieve.config import RetrieveRuntime
+from tasks.report.config import ReportData
+from tasks.retrieve.config import DenseConfig, RetrieveRuntime
+from tasks.retrieve.engine import Neighbours
+from tasks.retrieve.task import retrieve
+from tasks.track.config import TrackOutcome
 
 WORDS = "Ann has {} apples and buys {} more of them at the market on Monday. How many apples has she?"
 STUDY = {
@@ -177,6 +190,60 @@ def test_the_report_shows_both(studied):
     assert report_data(store, record).card is None
 
 
+@pytest.fixture
+def concluded(studied, monkeypatch):
+    """The end of that study's flow, to be called: with neither Prefect nor MLflow."""
+    store, record = studied
+    monkeypatch.setattr(assess, "cached", lambda task, store, identities: task.fn)
+    monkeypatch.setattr(insights, "power_of", lambda *given: None)  # the benchmark's file is not there
+    monkeypatch.setattr(assess, "track_study", lambda *given: TrackOutcome(journal="", entries=0, sent=0))
+    for shown in ("create_markdown_artifact", "create_table_artifact"):
+        monkeypatch.setattr(f"tasks.report.task.{shown}", lambda *given, **named: None)
+    work = Work(record.study, Runtime(store=store.root), record.base)
+    ref = store.produce(
+        Identity.of("study", 1, {}, {}),
+        lambda d: (d.folder / "study.json").write_text(record.model_dump_json()) and None,
+    )
+    return store, lambda: assess._conclude(work, ref)
+
+
+def report_of(store):
+    return ReportData.model_validate_json((store.folder(latest(store, "small").report) / "report.json").read_text())
+
+
+def test_a_fault_in_the_ledger_leaves_the_verdicts_with_the_reason_and_ends_in_its_error(concluded, monkeypatch):
+    store, conclude = concluded
+    whole = insights.publish_ledgers
+
+    def fails(*given):
+        raise InfrastructureError("the index needs 3 MiB", remedy="take a larger machine")
+
+    monkeypatch.setattr(insights, "publish_ledgers", fails)
+    with pytest.raises(InfrastructureError, match="3 MiB"):
+        conclude()
+    found = report_of(store)
+    assert [one.verdict for one in found.comparison.candidates] == ["inconclusive"]
+    assert found.ledgers == () and found.card is not None
+    assert found.warnings == (
+        "What was fixed and what was broken is not shown: the index needs 3 MiB remedy: take a larger machine",
+    )
+    page = (store.folder(latest(store, "small").report) / "report.html").read_text()
+    assert "the index needs 3 MiB" in page
+    monkeypatch.setattr(insights, "publish_ledgers", whole)
+    conclude()
+    assert report_of(store).ledgers and report_of(store).warnings == ()
+
+
+def test_even_a_fault_that_nobody_foresaw_leaves_the_verdicts(concluded, monkeypatch):
+    store, conclude = concluded
+    monkeypatch.setattr(insights, "publish_card", lambda *given: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        conclude()
+    found = report_of(store)
+    assert found.ledgers and found.card is None
+    assert found.warnings == ("The validated set is not shown: ZeroDivisionError: division by zero",)
+
+
 def test_failed_questions_are_found_behind_what_was_made_of_them(tmp_path):
     store = Store(tmp_path)
 
@@ -191,6 +258,40 @@ def test_failed_questions_are_found_behind_what_was_made_of_them(tmp_path):
     retrieved = made("retrieve", {"queries": failed.path})
     assert failed_questions(store, made("recipe", {"records": retrieved.path})).digest == failed.digest
     assert failed_questions(store, made("ingest", {})) is None
+
+
+def test_the_funnel_of_what_vectors_found_has_the_encoder(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    found = Neighbours(rows=np.array([[0]]), scores=np.array([[1.0]], dtype=np.float32))
+    index = SimpleNamespace(search=lambda asking, k: found, facts={})
+    monkeypatch.setitem(sys.modules, "tasks.retrieve.faiss", SimpleNamespace(open_index=lambda *given: index))
+
+    def table(name):
+        row = {"row_id": name, "source": name, "origin": f"{name}:1", "text": f"{name} asked", "messages": None}
+
+        def build(draft):
+            draft.num_rows, draft.columns = write_rows(draft.folder, [row], RECORDS), RECORDS
+
+        return store.produce(Identity.of("ingest", 1, {"name": name}, {}), build)
+
+    def vectors(rows):
+        def build(draft):
+            np.save(draft.folder / shard_name(0), np.ones((1, 2), dtype=np.float32))
+            draft.num_rows = write_rows(draft.folder, [{"row_id": Path(rows).name}], VECTORS)
+            draft.seconds, draft.sources = 2.5, {"rows": tables[rows].path}
+
+        config = {"pooling": "mean"}
+        return store.produce(Identity.of("embed", 1, config, {"rows": tables[rows].digest, "encoder": "e"}), build)
+
+    tables = {name: table(name) for name in ("pool", "asked")}
+    made = retrieve.fn(
+        "new", DenseConfig(), {"pool": tables["pool"]}, {"pool": vectors("pool")}, tables["asked"], vectors("asked"),
+        store.root,
+    )  # fmt: skip
+    steps = funnel(store, made)
+    assert sorted(step.stage for step in steps) == ["embed", "embed", "ingest", "ingest", "retrieve"]
+    assert [(step.rows, step.seconds) for step in steps if step.stage == "embed"] == [(1, 2.5)] * 2
+    assert steps[-1].stage == "retrieve"
 
 
 def test_the_funnel_of_a_recipe_is_its_steps_and_not_the_recipes_own_copy(tmp_path):

@@ -182,7 +182,7 @@ def test_review_reports_with_intervals(printed, tmp_path):
     labels.write_text("row_id,sample,label\n1,0,y\n2,0,y\n11,0,n\n1,1,n\n1,2,n\n")
     done = runner.invoke(app, ["review", str(printed), "--labels", str(labels)])
     assert done.exit_code == 0
-    assert "precision  66.7%, 95 % interval 66.7% to 66.7%" in done.stdout
+    assert "precision  66.7 %, 95 % interval 66.7 % to 66.7 %" in done.stdout
     found = json.loads(runner.invoke(app, ["review", str(printed), "--labels", str(labels), "--json"]).stdout)
     assert found["recall"] == {"estimate": 1.0, "low": 1.0, "high": 1.0}
 

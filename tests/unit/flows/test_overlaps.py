@@ -48,9 +48,9 @@ def test_a_leak_is_said_once_and_traced(work, capsys, monkeypatch):
     overlaps = find_overlaps(work, records, items)
     said = " ".join(capsys.readouterr().err.split())
     assert list(overlaps) == ["leaky", "clean"]
-    assert "leaky: its rows hold 50% or more of 1 of 1 items of gsm8k" in said and "clean" not in said
+    assert "leaky: its rows hold 50 % or more of 1 of 1 items of gsm8k" in said and "clean" not in said
     assert find_overlaps(work, records, items) == overlaps
     assert capsys.readouterr().err == ""
     told = {event.stage: event.what for event in trace(store, "row-leaky")}
-    assert told["overlap"] == "holds 100% of gsm8k's gsm8k/0-abc"
+    assert told["overlap"] == "holds 1.00 of gsm8k's gsm8k/0-abc"
     assert [event.stage for event in trace(store, "row-clean")] == ["ingest"]

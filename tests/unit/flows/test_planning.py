@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from flows import machine, planning
-from flows.asking import asks, rows_of
+from flows.asking import asks
 from flows.chances import declared_noise, earlier_scores, items_of
 from flows.costing import bill
+from flows.counting import rows_of
 from flows.fitting import needs
 from flows.machine import PlanRuntime, device_for
 from flows.outline import outline
@@ -199,6 +200,23 @@ def test_whole_benchmarks_of_the_registry_have_no_more_items(folder):
     assert "limit" not in whole.change.said
 
 
+def test_a_change_counts_the_guards(folder):
+    """Seeing the gain is not enough for `helps`, and the plan says so in words and in figures."""
+    guarded = work(
+        folder, benchmarks=[own(folder), own(folder, name="facts", domain="knowledge")], compare={"effect": 5}
+    )
+    found = plan(guarded)
+    helps = found.power.helps
+    made = {"seeds": helps.with_seeds, "items": helps.with_items}[found.change.kind]
+    assert found.change.helps == made < 0.3
+    assert f'and say "helps" in {100 * made:.0f} %' in found.change.said
+    alone = plan(work(folder, compare={"effect": 5.0}))
+    assert alone.power.helps is None and alone.change.helps is None and "helps" not in alone.change.said
+    said = printed(found)
+    assert "no guard stands in its way in" in said and "knowledge as a whole" in said
+    assert f"domain_margins: {{knowledge: {helps.margins['knowledge']:g}}}" in said
+
+
 def test_noise_is_the_studys_or_a_default_called_so(folder):
     assert declared_noise(work(folder).study.compare).source == "default"
     declared = work(folder, compare={"planned_training_noise": 0.5}).study.compare
@@ -248,6 +266,16 @@ def test_a_record_of_another_version_is_named_and_does_no_harm(folder):
     )
     _, [warning] = earlier_scores(now)
     assert "another version" in warning
+
+
+def test_a_candidate_without_filters_is_told_where_filters_are_asked_about(folder):
+    taught = {"name": "taught", "recipe": distill(folder)}
+    plain = {"name": "plain", "file": str(folder / "rows.jsonl")}
+    found = plan(work(folder, candidates=[taught, plain], attribute_filters=True)).outline
+    assert "plain: attribute_filters has nothing to leave out, since no recipe with a filter made it" in found.warnings
+    assert not any("taught" in warning for warning in found.warnings)
+    asked = plan(work(folder, candidates=[taught, plain])).outline.warnings
+    assert not any("attribute_filters" in warning for warning in asked)
 
 
 # -- what it costs -------------------------------------------------------------------------------------------------
@@ -344,7 +372,7 @@ def test_rows_are_counted_without_reading_them_all(folder, monkeypatch):
     rows = work(folder).study.candidates[0]
     store = Store(folder / "empty")
     assert rows_of(rows, store) == 40
-    monkeypatch.setattr("flows.asking._PEEK_BYTES", 100)
+    monkeypatch.setattr("flows.counting._PEEK_BYTES", 100)
     assert rows_of(rows, store) == pytest.approx(40, abs=6)
 
 
@@ -433,14 +461,18 @@ def test_what_scripts_read_is_the_outline_and_the_rest_beside_it(folder):
     assert json.loads(json.dumps(found)) == found
 
 
-def test_a_person_reads_all_of_it(folder):
+def printed(found):
     from rich.console import Console
 
     from flows.plan_tables import plan_view
 
     console = Console(width=400, record=True, file=io.StringIO())
-    console.print(plan_view(plan(work(folder, {**ONE_GPU, "anneal": {"use_gpu": True}}))))
-    said = console.export_text()
+    console.print(plan_view(found))
+    return console.export_text()
+
+
+def test_a_person_reads_all_of_it(folder):
+    said = printed(plan(work(folder, {**ONE_GPU, "anneal": {"use_gpu": True}})))
     for part in (
         "smallest",
         "Training noise: 1 points, from default",

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from tasks.core.errors import BudgetReached, OutageError, StudyError
-from tasks.core.rows import read_rows
+from tasks.core.rows import read_rows, read_tables
 from tasks.generate.answer import answer, identity
 from tasks.generate.budget import Spent
 from tasks.generate.config import STAGE_VERSION, GenerateConfig, GenerateRuntime
@@ -96,9 +96,9 @@ def test_engines_that_only_die_are_an_error_and_not_drops(store, config):
 def test_an_engine_that_dies_of_every_row_at_the_end_costs_no_row(store, config):
     """The last shard has few rows, fewer than the deaths that are an outage by themselves."""
     requests = publish(store, prompts(18))
-    *_, last = cut(prompts(18), config.shard_rows)
+    *_, last = cut(read_tables(store.folder(requests)), config.shard_rows)
     with pytest.raises(OutageError, match="each of the 2 rows of a shard failed alone, and nothing was answered"):
-        ask(store, config, requests, Scripted(poison=[row["row_id"] for row in last.rows]))
+        ask(store, config, requests, Scripted(poison=last.rows["row_id"].to_pylist()))
     ref = ask(store, config, requests, Scripted())
     assert (ref.num_rows, store.manifest(ref).num_dropped) == (18, 0)
 

@@ -2,16 +2,19 @@
 
 import json
 
+import pyarrow as pa
 import pytest
 
 from tasks.core.errors import IntegrityError
+from tasks.core.rows import REQUESTS, arrow_schema
 from tasks.generate.engine import ANSWERS, Answered, Meters
 from tasks.generate.ledger import Ledger, read_table, write_table
 from tasks.generate.shards import cut
 
 
 def requests(count):
-    return [{"row_id": f"q{n}", "sample": 0, "prompt": "x" * (n * 11 % 70), "messages": None} for n in range(count)]
+    rows = [{"row_id": f"q{n}", "sample": 0, "prompt": "x" * (n * 11 % 70)} for n in range(count)]
+    return [pa.Table.from_pylist(rows, schema=arrow_schema(REQUESTS))]
 
 
 def answered(ledger, shard):
@@ -33,7 +36,7 @@ def filled(scratch, shards):
 def test_answers_come_back_in_the_order_of_the_requests(tmp_path):
     shards = list(cut(requests(200), 5))
     ledger = filled(tmp_path, reversed(shards))
-    assert [row["row_id"] for row in ledger.answers()] == [f"q{n}" for n in range(200)]
+    assert [row for table in ledger.answers() for row in table["row_id"].to_pylist()] == [f"q{n}" for n in range(200)]
     again = Ledger(tmp_path)
     assert all(shard in again for shard in shards)
     assert again.meters == Meters(rows=200, output_tokens=120)
@@ -85,3 +88,11 @@ def test_an_attempt_that_is_renewed_has_a_file_of_its_own(tmp_path):
     attempt = ledger.attempt(0, next(cut(requests(4), 4)).rows)
     assert ledger.renew(attempt).answers != attempt.answers
     assert ledger.renew(attempt).requests == attempt.requests
+
+
+def test_each_row_of_an_attempt_is_asked_alone(tmp_path):
+    ledger = Ledger(tmp_path)
+    attempt = ledger.attempt(3, next(cut(requests(4), 4)).rows)
+    alone = ledger.one_by_one(attempt, losses=2)
+    assert [[row["row_id"] for row in read_table(one.requests)] for one in alone] == [["q0"], ["q1"], ["q2"], ["q3"]]
+    assert {(one.shard, one.rows, one.losses) for one in alone} == {(3, 1, 2)}

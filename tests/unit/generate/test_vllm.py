@@ -13,7 +13,7 @@ from tasks.generate.config import GenerateConfig, GenerateRuntime, Sampling, Sco
 from tasks.generate.engine import Attempt
 from tasks.generate.prompts import seed_of
 from tasks.generate.ray_seats import Seat
-from tasks.generate.vllm_engine import Placement, columns, engine_options, not_loaded, progress_bar, request_options
+from tasks.generate.vllm_engine import Placement, columns, engine_options, not_loaded, request_options
 from tasks.generate.vllm_pool import VllmPool
 
 ROW = {"row_id": "r", "sample": 1}
@@ -141,22 +141,6 @@ def test_an_actor_at_work_is_asked_how_it_does_once_at_a_time(monkeypatch):
     seat.felt = 0.0
     pool._feel()
     assert (len(asked), seat.awaited) == (1, [])
-
-
-def test_the_bar_that_vllm_moves_counts_what_is_finished(capsys):
-    finished = []
-    bar = progress_bar(lambda: finished.append(1))(
-        total=3, desc="Processed prompts", dynamic_ncols=True, postfix="speed"
-    )
-    for _ in range(3):
-        assert bar.format_dict["elapsed"] >= 0
-        bar.postfix = "speed: 1"
-        bar.update(1)
-    assert bar.n == 3
-    bar.refresh()
-    bar.close()
-    assert len(finished) == 3
-    assert capsys.readouterr() == ("", "")
 
 
 def test_no_engine_is_imported_with_the_task():

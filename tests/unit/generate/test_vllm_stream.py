@@ -2,7 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tasks.generate.config import Sampling, Scoring
+from tasks.generate.config import Sampling, Scoring, Teacher
+from tasks.generate.vllm_engine import Placement, VllmEngine
 from tasks.generate.vllm_stream import Stream, is_streamed
 
 
@@ -74,6 +75,16 @@ def test_an_engine_that_fails_tells_all_who_wait():
     for one in waiting:
         with pytest.raises(RuntimeError, match="out of memory"):
             one.result(timeout=1)
+
+
+def test_an_attempt_that_is_not_streamed_has_the_engine_and_an_empty_cache_to_itself():
+    engine, adapter, running = Engine(places=3), VllmEngine(Teacher(path="m"), Placement(False, 1, 0.5)), []
+    adapter._stream = Stream(engine, lambda: None)
+    adapter._llm = SimpleNamespace(reset_prefix_cache=lambda: running.append(len(engine.running)))
+    waiting = [adapter._alone([2, 1], options(2)) for _ in range(3)]
+    assert [texts(one) for one in waiting] == [[f"{n}-0", f"{n}-1"] for n in range(3)]
+    assert running == [0, 0, 0]
+    assert engine.most == 1
 
 
 def test_nothing_to_ask_takes_no_engine():

@@ -52,10 +52,30 @@ def test_of_several_metrics_one_counts(samples, known, notes, scores, chosen, ma
     assert bool(list(notes)) == (len(scores) > 1)
 
 
-def test_metrics_of_which_none_is_known_are_refused(samples, known, notes, make):
+@pytest.mark.parametrize("scores", [{"bleu": 0.3, "rouge": 0.2}, {"bleu": 35.2}, {}])
+def test_a_task_that_cannot_be_scored_is_left_out_and_noted(samples, known, notes, scores, make):
+    samples("hellaswag", [make.sample(0, {"acc": 1.0})])
+    out = samples("truthfulqa_gen", [make.sample(0, scores)])
+    found = read(out, known, notes)
+    assert [answer.benchmark for answer in found.answers] == ["hellaswag"]
+    [left_out] = found.left_out
+    assert left_out.benchmark == "truthfulqa_gen"
+    assert list(notes) == [left_out.why] and "truthfulqa_gen is left out" in left_out.why
+    assert all(name in left_out.why for name in scores)
+
+
+def test_where_no_task_is_left_the_reasons_are_said(samples, known, notes, make):
     out = samples("gsm8k", [make.sample(0, {"bleu": 0.3, "rouge": 0.2})])
     with pytest.raises(DataError, match="metrics bleu, rouge none is known"):
         read(out, known, notes)
+
+
+def test_a_log_that_is_named_itself_has_to_be_scored(samples, known, notes, make):
+    samples("hellaswag", [make.sample(0, {"acc": 1.0})])
+    out = samples("truthfulqa_gen", [make.sample(0, {"bleu": 0.3, "rouge": 0.2})])
+    [log] = (out / "org__model").glob("samples_truthfulqa_gen_*")
+    with pytest.raises(DataError, match="truthfulqa_gen is left out"):
+        read(log, known, notes)
 
 
 def test_a_log_from_before_metrics_and_filters_were_named_is_read(samples, known, notes, make):
@@ -110,6 +130,8 @@ def test_several_models_are_refused(samples, known, notes, tmp_path, make):
         ('{"doc_id": 1, "resps": [], "metrics": ["acc"], "acc": 1.5}', ":2: acc is 1.5"),
         ('{"doc_id": 1, "resps": [], "metrics": ["acc"], "acc": NaN}', ":2: acc is nan"),
         ('{"doc_id": 1, "resps": [], "metrics": ["acc"]}', ":2: acc is None"),
+        ('{"doc_id": 1, "resps": [], "metrics": 5, "acc": 1}', ":2: metrics is 5, no list"),
+        ('{"doc_id": "\\ud800", "resps": [], "metrics": ["acc"], "acc": 1}', ":2: its item is .*ud800', not UTF-8"),
         ('{"resps": []}', ":2: no doc_id"),
         ('{"doc_id": 1, "res', ":2: broken JSON"),
         ("[]", ":2: not an object"),

@@ -1,5 +1,6 @@
 import gzip
 import json
+import os
 
 import pytest
 
@@ -51,6 +52,13 @@ def test_a_bad_value_is_named_with_its_line_and_a_remedy(make, tmp_path, known, 
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize("field", ["benchmark", "item", "cluster", "metric"])
+def test_half_of_a_surrogate_pair_is_no_name(tmp_path, known, notes, field):
+    (tmp_path / "scores.jsonl").write_text(json.dumps(ROW | {field: "a\ud800"}))
+    with pytest.raises(DataError, match=rf"scores.jsonl:1: {field} is 'a.ud800', with half of a surrogate pair"):
+        read(tmp_path / "scores.jsonl", known, notes)
+
+
 @pytest.mark.parametrize("field", ["benchmark", "item", "correct"])
 def test_a_missing_field_is_named_with_its_line(make, tmp_path, known, notes, field):
     path = make.lines(tmp_path / "scores.jsonl", [ROW, {name: value for name, value in ROW.items() if name != field}])
@@ -61,7 +69,7 @@ def test_a_missing_field_is_named_with_its_line(make, tmp_path, known, notes, fi
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("a.jsonl", "", "in no format"),
+        ("a.jsonl", "", "in no format that can be read: it has no rows"),
         ("a.jsonl", '{"prompt": "2+2", "output": "4"}', "its rows have prompt, output"),
         ("a.csv", "benchmark,item,correct\n", "in no format"),
         ("a.json", '{"results": {}}', "in no format"),
@@ -84,3 +92,37 @@ def test_folders_that_hold_nothing_or_two_kinds_are_refused(make, samples, openc
     samples("gsm8k", [make.sample(0, {"exact_match": 1.0})], name=work.name)
     with pytest.raises(DataError, match="holds results of lm-evaluation-harness and OpenCompass"):
         read(work, known, notes)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"), [("utf-16", "a.jsonl:1: invalid UTF-8: .*0xff"), ("utf-16-le", "a.jsonl:1: broken JSON")]
+)
+def test_a_file_in_another_encoding_is_refused_with_the_reason(tmp_path, known, notes, encoding, said):
+    (tmp_path / "a.jsonl").write_bytes((json.dumps(ROW) + "\n").encode(encoding))
+    with pytest.raises(DataError, match=said) as caught:
+        read(tmp_path / "a.jsonl", known, notes)
+    assert "UTF-8" in caught.value.remedy
+
+
+@pytest.mark.parametrize("text", ['{"accuracy": 50', "[" * 100_000])
+def test_a_broken_result_is_refused_with_the_reason(tmp_path, known, notes, text):
+    (tmp_path / "gsm8k.json").write_text(text)
+    with pytest.raises(DataError, match=r"gsm8k.json is in no format that can be read: broken JSON: "):
+        read(tmp_path / "gsm8k.json", known, notes)
+
+
+def test_a_pipe_is_refused(tmp_path, known, notes):
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(DataError, match="neither a file nor a folder"):
+        read(tmp_path / "pipe.jsonl", known, notes)
+
+
+def test_what_cannot_be_opened_is_named(make, tmp_path, known, notes, monkeypatch):
+    path = make.lines(tmp_path / "scores" / "a.jsonl", [ROW])
+
+    def refuse(self):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(type(path), "iterdir", refuse)
+    with pytest.raises(DataError, match=r"scores: cannot be read: .*Permission denied"):
+        read(path.parent, known, notes)

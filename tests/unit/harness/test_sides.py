@@ -44,6 +44,12 @@ def test_paths_that_cannot_be_shared_out_are_refused(controls, candidates, said)
         arms(paths(*controls), paths(*candidates))
 
 
+def test_one_file_under_two_names_is_named_twice(tmp_path):
+    (tmp_path / "b").mkdir()
+    with pytest.raises(StudyError, match=r"a\.jsonl is named twice"):
+        arms([tmp_path / "a.jsonl"], [tmp_path / "b" / ".." / "a.jsonl"])
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.from_regex(r"[ab_.\-]{0,3}[ab1]/?[ab1]", fullmatch=True), min_size=2, max_size=6, unique=True))
 def test_names_always_differ(names):

@@ -72,9 +72,9 @@ def test_a_share_of_samples_is_not_a_share_of_tokens():
 def test_too_many_epochs_are_refused_with_what_would_fit():
     arm = config(candidate="new", share=0.5)
     check_epochs(arm, arm.candidate, PACKS, max_epochs=5)
-    with pytest.raises(StudyError, match=r"candidates\.new: its 50% of the budget repeats it 4\.5 times") as caught:
+    with pytest.raises(StudyError, match=r"candidates\.new: its 50 % of the budget repeats it 4\.5 times") as caught:
         check_epochs(arm, arm.candidate, PACKS, max_epochs=4)
-    assert "lower `tokens` to 88%" in caught.value.remedy
+    assert "lower `tokens` to 88 %" in caught.value.remedy
 
 
 @given(unit=st.sampled_from(["tokens", "samples"]), sequences=st.integers(1, 100_000))

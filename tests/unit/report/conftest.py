@@ -202,7 +202,7 @@ def card() -> ValidatedCard:
         ),
         exposed=(ExposedItems(benchmark="steps-2-3", checked=398, exposed=2, unchecked=2),),
         duplicates="Near: sets of 5-word shingles with a Jaccard similarity of 0.8 or more",
-        overlap="Given away: one row holds 50% or more of an item's 8-grams of words",
+        overlap="Given away: one row holds 50 % or more of an item's 8-grams of words",
     )  # fmt: skip
 
 

@@ -1,0 +1,74 @@
+"""The chance that a planned study says "helps", its guards counted, and what would make that likelier."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tasks.compare.chances import CHANCE, any_of, first_up
+from tasks.compare.guards import declared_margins, draw_guards, unharmed
+from tasks.compare.pairing import Floats
+from tasks.compare.sentences import whole
+from tasks.compare.sequential import Rule
+from tasks.core.results import Domain, HelpsPlan, Needed, PlannedBenchmark
+
+#: How often a suggested margin lets its domain pass.
+_KEPT = 0.95
+#: Numbers of seeds that are looked at grow by this: margins change with seeds, so more are not always better.
+_STEP, _MOST_SEEDS = 1.25, 50
+
+
+def helps_plan(
+    benchmarks: Sequence[PlannedBenchmark],
+    *,
+    seeds: int,
+    noise: float,
+    effect: Mapping[str, float],
+    rule: Rule,
+    needed: Needed,
+) -> HelpsPlan | None:
+    """Return how likely "helps" is where the effect is real and nothing else changes; None without guards, or with one
+    seed. Seeing the effect and keeping the guards' margins are taken as independent.
+
+    Args:
+        noise: training noise in points, as is the effect by primary.
+        needed: what it takes to see the effect, guards left aside.
+    """
+    if seeds == 1 or all(one.role == "primary" for one in benchmarks):
+        return None
+    guards, declared = draw_guards(benchmarks, seeds, noise, rule), declared_margins(rule.config, seeds)
+    wide, left = _margins(guards.lows, declared), guards.unharmed(declared)
+    seen = any_of(first_up(benchmarks, seeds, noise, effect, rule))
+
+    def helps(count: int) -> float:
+        return any_of(first_up(benchmarks, count, noise, effect, rule)) * unharmed(benchmarks, count, noise, rule)
+
+    alone = {name: 1 - float(passed.mean()) for name, passed in guards.passes.items()}
+    alone |= {whole(name): float((low <= -declared[name]).mean()) for name, low in guards.lows.items()}
+    return HelpsPlan(
+        chance=round(seen * left, 4),
+        unharmed=round(left, 4),
+        in_the_way={name: round(alone[name], 4) for name in sorted(alone, key=lambda name: -alone[name])},
+        margins=wide,
+        with_margins=round(seen * guards.unharmed(declared | wide), 4),
+        with_seeds=None if needed.seeds is None else round(helps(needed.seeds), 4),
+        with_items=None if needed.items_times is None else round(max(seen, needed.chance) * left, 4),
+        seeds=next((count for count in _ladder(needed.seeds) if helps(count) >= CHANCE), None),
+    )
+
+
+def _margins(lows: Mapping[Domain, Floats], declared: Mapping[Domain, float]) -> dict[Domain, float]:
+    """Return the margins, in half points, of the domains that would need a wider one to pass often enough."""
+    enough = {name: math.ceil(-2 * float(np.quantile(low, 1 - _KEPT))) / 2 for name, low in lows.items()}
+    return {name: margin for name, margin in enough.items() if margin > declared[name]}
+
+
+def _ladder(first: int | None) -> list[int]:
+    """Return the numbers of seeds to look at, from the first that shows the effect at all."""
+    counts = list[int]()
+    while first is not None and first <= _MOST_SEEDS:
+        counts.append(first)
+        first = math.ceil(first * _STEP)
+    return counts
