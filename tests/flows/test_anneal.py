@@ -353,9 +353,7 @@ def run_group(store: Store, output: Path) -> None:
 # -- Ray ---------------------------------------------------------------------------------------------------------------
 
 
-ONE_BY_ONE = AnnealRuntime(checkpoint_every=40, keep_warm=20)
-SIDE_BY_SIDE = ONE_BY_ONE.model_copy(update={"parallel_jobs": 2})
-STEPS = 150
+SIDE_BY_SIDE = AnnealRuntime(parallel_jobs=2, checkpoint_every=40, keep_warm=20)
 
 
 def test_packs_of_another_tokenizer_are_refused_before_anything_starts(store):
@@ -370,8 +368,8 @@ def test_a_killed_worker_and_a_killed_driver_lose_nothing(alone, store, tmp_path
     from tasks.anneal.ray_fit import RayFit, close
     from tasks.core.cluster import stop_ray
 
-    jobs = [make_job(store, name=f"arm-{seed}", seed=seed, steps=STEPS) for seed in (1, 2, 3)]
-    whole = {job.name: train_here(store, job, ONE_BY_ONE, tmp_path / job.name) for job in jobs}
+    jobs = [make_job(store, name=f"arm-{seed}", seed=seed, steps=300) for seed in (1, 2, 3)]
+    whole = {job.name: train_here(store, job, SIDE_BY_SIDE, tmp_path / job.name) for job in jobs}
     shutil.rmtree(store.root / ".work", ignore_errors=True)
 
     driver = subprocess.run(
@@ -386,12 +384,12 @@ def test_a_killed_worker_and_a_killed_driver_lose_nothing(alone, store, tmp_path
     killed = []
 
     def kill_a_worker(progress):
-        if progress.step >= 100 and not killed:
+        if progress.step >= 140 and not killed:
             killed.append(_worker_of(store))
             os.kill(killed[0], signal.SIGKILL)
 
     with pytest.raises(InfrastructureError, match=r"worker . died"):
-        RayFit().anneal(jobs, ONE_BY_ONE, store.root, kill_a_worker)
+        RayFit().anneal(jobs, SIDE_BY_SIDE, store.root, kill_a_worker)
     states = []
     done = RayFit().anneal(jobs, SIDE_BY_SIDE, store.root, lambda progress: states.append(progress.state))
     assert "finished" in states
@@ -430,14 +428,14 @@ def drive(store: Store, seeds: list[int]) -> None:
     """Anneal through Ray, and be killed at a step, having printed a worker's process id."""
     from tasks.anneal.ray_fit import RayFit
 
-    jobs = [make_job(store, name=f"arm-{seed}", seed=seed, steps=STEPS) for seed in seeds]
+    jobs = [make_job(store, name=f"arm-{seed}", seed=seed, steps=300) for seed in seeds]
 
     def show(progress):
         if progress.step >= 60:
             print(_worker_of(store), flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
 
-    RayFit().anneal(jobs, ONE_BY_ONE, store.root, show)
+    RayFit().anneal(jobs, SIDE_BY_SIDE, store.root, show)
 
 
 if __name__ == "__main__":
