@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -50,11 +50,17 @@ class Reading:
     rows: int | None
 
 
-class Rows(NamedTuple):
+@dataclass(frozen=True)
+class Rows:
     """What a step gives: so many rows at most, and the rows themselves where the store has them."""
 
     most: int | None
     ref: Maybe
+
+    @property
+    def count(self) -> int | None:
+        """How many rows there are, or at most, as far as that is known."""
+        return self.ref.num_rows if self.ref else self.most
 
 
 def asks(work: Work) -> list[Ask]:
@@ -102,13 +108,13 @@ class Left:
                 answers = self._ask(given, recipe.prompt, recipe.teacher, asked)
                 if recipe.reader is not None:
                     self._read_verdicts([*given, recipe.teacher, recipe.judge], recipe, recipe.reader, asked, answers)
-                return Rows(asked.most, None)
+                return Rows(asked.count, None)
             case Failures():
                 asked = self._questions(recipe)
                 given = [recipe.questions, recipe.dedup, recipe.decontaminate]
                 answers = self._ask(given, recipe.prompt, recipe.model, asked)
                 verdicts = shelf.verdicts(recipe.judge, recipe.prompt.samples, answers, asked.ref)
-                return Rows(asked.most, shelf.failed(recipe.wrong, asked.ref, verdicts))
+                return Rows(asked.count, shelf.failed(recipe.wrong, asked.ref, verdicts))
             case Retrieve():
                 return self._retrieve(name, recipe)
             case Augment():
@@ -118,7 +124,7 @@ class Left:
         """Return what a model is asked, less what is dropped before."""
         read = self.follow(recipe.questions.name, recipe.questions)
         clean = self.shelf.clean(read.ref, recipe.dedup, recipe.decontaminate)
-        return Rows(read.most, self.shelf.questions(clean))
+        return Rows(read.count, self.shelf.questions(clean))
 
     def _retrieve(self, name: str, recipe: Retrieve) -> Rows:
         queries = self.follow(name, recipe.queries)
@@ -126,27 +132,28 @@ class Left:
         if isinstance(recipe.search, DenseConfig):
             for declared, rows in [*zip(recipe.pool, pool.values(), strict=True), (recipe.queries, queries)]:
                 self._read(declared, recipe.embed, rows)
-        found = self.shelf.retrieved(recipe, queries.ref, {table: rows.ref for table, rows in pool.items()})
-        most = _times(queries.most, recipe.search.select.k)
-        return Rows(most, self.shelf.clean(found, recipe.dedup, recipe.decontaminate))
+        ref = self.shelf.retrieved(recipe, queries.ref, {table: rows.ref for table, rows in pool.items()})
+        found = Rows(_times(queries.count, recipe.search.select.k), ref)
+        return Rows(found.count, self.shelf.clean(found.ref, recipe.dedup, recipe.decontaminate))
 
     def _augment(self, name: str, recipe: Augment) -> Rows:
         shelf, seeds = self.shelf, self.follow(name, recipe.seeds)
-        sources = Rows(seeds.most, shelf.questions(seeds.ref))
-        written = self._ask([recipe.seeds], recipe.similar, recipe.writer, sources)
-        problems = shelf.problems(name, recipe.largest_overlap, sources.ref, written)
-        clean = shelf.clean(problems, recipe.dedup, recipe.decontaminate)
-        asked = Rows(_times(seeds.most, recipe.similar.samples), shelf.questions(clean))
+        sources = Rows(seeds.count, shelf.questions(seeds.ref))
+        answers = self._ask([recipe.seeds], recipe.similar, recipe.writer, sources)
+        written = Rows(_times(sources.count, recipe.similar.samples), answers)
+        problems = Rows(written.count, shelf.problems(name, recipe.largest_overlap, sources.ref, written.ref))
+        clean = shelf.clean(problems.ref, recipe.dedup, recipe.decontaminate)
+        asked = Rows(problems.count, shelf.questions(clean))
         rules = [recipe.largest_overlap, recipe.dedup, recipe.decontaminate]
         self._ask([name, recipe.seeds, recipe.similar, recipe.writer, *rules], recipe.prompt, recipe.solver, asked)
-        return Rows(asked.most, None)
+        return Rows(asked.count, None)
 
     def _ask(self, given: Sequence[object], prompt: PromptConfig, model: GenerateConfig, asked: Rows) -> Maybe:
         """Note what a model is asked about questions, and return its answers where they are there."""
         requests = self.shelf.requests(asked.ref, prompt)
         answers = self.shelf.answers(requests, model)
         if answers is None:
-            self._note([*given, prompt, model], model, requests.num_rows if requests else _most(asked, prompt))
+            self._note([*given, prompt, model], model, Rows(_times(asked.count, prompt.samples), requests).count)
         return answers
 
     def _read_verdicts(
@@ -157,8 +164,8 @@ class Left:
         requests = self.shelf.left_open(verdicts, answers, asked.ref)
         nothing = requests is not None and requests.num_rows == 0
         if not nothing and self.shelf.answers(requests, reader) is None:
-            count = requests.num_rows if requests else _most(asked, recipe.prompt)
-            self._note([*given, recipe.prompt, reader], reader, count)
+            left = Rows(_times(asked.count, recipe.prompt.samples), requests)
+            self._note([*given, recipe.prompt, reader], reader, left.count)
 
     def _note(self, given: Sequence[object], model: GenerateConfig, requests: int | None) -> None:
         key = _told(*given)
@@ -167,16 +174,25 @@ class Left:
     def _read(self, declared: Dataset | Failures, encoder: EmbedConfig, rows: Rows) -> None:
         if self.shelf.vectors(encoder, rows.ref) is None:
             key = _told(declared, encoder)
-            self.readings[key] = Reading(key, encoder, rows.ref.num_rows if rows.ref else rows.most)
+            self.readings[key] = Reading(key, encoder, rows.count)
 
 
 def _told(*given: object) -> str:
     """Return what tells one declaration from others; as JSON, since a problem set's shares are keyed by numbers."""
-    return fingerprint([item.model_dump(mode="json") if isinstance(item, BaseModel) else item for item in given])
+    return fingerprint(
+        [_unlicensed(item.model_dump(mode="json")) if isinstance(item, BaseModel) else item for item in given]
+    )
 
 
-def _most(asked: Rows, prompt: PromptConfig) -> int | None:
-    return _times(asked.ref.num_rows if asked.ref else asked.most, prompt.samples)
+def _unlicensed(value: Any) -> Any:
+    """Return a declaration without its datasets' licences, however deep they lie: they change no result."""
+    match value:
+        case dict():
+            return {name: _unlicensed(part) for name, part in value.items() if name != "licence"}
+        case list():
+            return [_unlicensed(part) for part in value]
+        case _:
+            return value
 
 
 def _times(count: int | None, factor: int) -> int | None:

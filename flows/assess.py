@@ -62,7 +62,7 @@ def _conclude(work: Work, ref: ArtifactRef) -> Path:
     """Write the report, make it the study's latest, and tell the tracker.
 
     Raises:
-        Exception: what failed of the report's insights, once the report says so.
+        Exception: what failed first of the report's insights, once the report has the reason of each.
     """
     store, record = work.store, read_record(work.store, ref)
     seen = insights(work, record)
@@ -73,9 +73,9 @@ def _conclude(work: Work, ref: ArtifactRef) -> Path:
     if outcome.warning:
         say("track", outcome.warning)
     if seen.failed:
-        what, error = next(iter(seen.failed.items()))
-        say("report", f"{store.folder(report) / 'report.html'} has the verdicts, and not {what}")
-        raise error
+        for what in seen.failed:
+            say("report", f"{store.folder(report) / 'report.html'} has the verdicts, and not {what}")
+        raise next(iter(seen.failed.values()))
     return store.folder(report)
 
 

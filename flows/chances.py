@@ -13,9 +13,10 @@ from flows.record import StudyRecord, read_record
 from flows.study import CONTROL
 from flows.work import Work
 from tasks.compare.config import BenchmarkFacts, CompareConfig
+from tasks.compare.helping import helps_plan
 from tasks.compare.power import SeedScores, plan, planned, training_noise
 from tasks.core.errors import IntegrityError
-from tasks.core.results import PlannedBenchmark, PowerPlan, TrainingNoise
+from tasks.core.results import HelpsPlan, PlannedBenchmark, PowerPlan, TrainingNoise
 from tasks.core.store import Store
 from tasks.evaluate.config import BenchmarkConfig
 from tasks.evaluate.custom import read_custom
@@ -42,17 +43,29 @@ def power_of(work: Work, earlier: Sequence[SeedScores], item_share: float) -> Po
         earlier: scores of earlier studies; see `earlier_scores`.
         item_share: the share of the study's cost that grows with its items, 0 to 1.
     """
-    study, config = work.study, work.study.compare
-    # A look at some of the seeds is judged as the whole that it belongs to.
-    seeds = config.looks[-1] if config.looks else len(study.seeds)
+    config = work.study.compare
     return plan(
-        [_planned(benchmark, earlier, seeds, config) for benchmark in study.benchmarks],
-        seeds=seeds,
-        candidates=len(study.candidates),
+        _benchmarks(work, earlier),
+        seeds=_seeds(work),
+        candidates=len(work.study.candidates),
         noise=training_noise(earlier, source=EARLIER) or declared_noise(config),
         config=config,
         item_share=item_share,
     )
+
+
+def helps_of(work: Work, earlier: Sequence[SeedScores], power: PowerPlan) -> HelpsPlan | None:
+    """Return how likely a study says "helps", its guards counted; apart from `power_of`, since it takes seconds."""
+    return helps_plan(_benchmarks(work, earlier), power, work.study.compare)
+
+
+def _seeds(work: Work) -> int:
+    """Return how many seeds a study is planned with: a look at some is judged as the whole that it belongs to."""
+    return work.study.compare.planned_seeds(len(work.study.seeds))
+
+
+def _benchmarks(work: Work, earlier: Sequence[SeedScores]) -> list[PlannedBenchmark]:
+    return [_planned(one, earlier, _seeds(work), work.study.compare) for one in work.study.benchmarks]
 
 
 def _planned(

@@ -64,8 +64,8 @@ def _power_sentences(plan: Plan) -> Iterator[Text]:
         f"of {effects} points, at multiples of the training noise. Training noise: {noise.points:g} points, from "
         f"{noise.source}{degrees}."
     )
-    if plan.power.helps:
-        yield from _helps_sentences(plan.power.helps)
+    if plan.helps:
+        yield from _helps_sentences(plan.helps)
     hours = "" if change.device_hours is None else f": {change.device_hours:,.2f} device-hours more"
     money = "" if change.money is None else f", {change.money:,.2f} in money"
     yield Text(f"To see the declared gain: {change.said}{hours}{money}.")

@@ -16,7 +16,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from flows.chances import earlier_scores, power_of
+from flows.chances import earlier_scores, helps_of, power_of
 from flows.costing import Bill, bill, price_of_an_hour
 from flows.fitting import Need, encoder_folders, needs, teacher_folders
 from flows.outline import Outline, outline
@@ -50,12 +50,14 @@ class Plan(Frozen):
     """All that can be said of a study before it is run.
 
     Attributes:
+        helps: how likely "helps" is at the assumed noise; None where there are no guards, or there is one seed.
         refusals: why `assay run` would not start it; empty where it would.
         warnings: what a reader should know, beside the outline's own.
     """
 
     outline: Outline
     power: PowerPlan
+    helps: HelpsPlan | None
     bill: Bill
     needs: tuple[Need, ...]
     change: Change
@@ -65,6 +67,7 @@ class Plan(Frozen):
     def for_scripts(self) -> dict[str, Any]:
         """Return what ``assay plan --json`` prints: the outline's fields, and the rest beside them."""
         rest = self.model_dump(mode="json", exclude={"outline", "warnings"})
+        rest["power"]["helps"] = rest.pop("helps")
         warnings = [*self.outline.warnings, *self.warnings]
         return {**self.outline.model_dump(mode="json"), **rest, "warnings": warnings}
 
@@ -99,10 +102,12 @@ def _planned(work: Work, found: Outline) -> Plan:
     earlier, unusable = earlier_scores(work)
     power = power_of(work, earlier, ITEM_SHARE if cost.item_share is None else cost.item_share)
     memory = needs(work, shapes)
-    change = _with_guards(_change(work, power, cost), power.helps)
+    helps = helps_of(work, earlier, power)
+    change = _with_guards(_change(work, power, cost), helps)
     return Plan(
         outline=found,
         power=power,
+        helps=helps,
         bill=cost,
         needs=memory,
         change=change,
@@ -117,11 +122,19 @@ def _shapes(work: Work) -> tuple[dict[Path, ModelShape], tuple[str, ...]]:
     from tasks.anneal.model_shape import read_shape
 
     shapes, unread = {work.base.folder: read_shape(work.base.folder)}, list[str]()
-    for folder in (*teacher_folders(work), *encoder_folders(work)):
+    for folder in teacher_folders(work):
         try:
             shapes[folder] = read_shape(folder)
         except StudyError as error:  # vLLM may know it all the same
             unread.append(f"what it needs is not known: {error.message}")
+    for folder in encoder_folders(work):
+        try:
+            shapes[folder] = read_shape(folder)
+        except StudyError:  # DistilBERT, ModernBERT and T5 are no causal models
+            unread.append(
+                f"{folder}: this encoder's size is not known, nor what its vectors cost, since transformers makes no "
+                "causal language model of its config; it can encode all the same"
+            )
     return shapes, tuple(unread)
 
 

@@ -8,7 +8,7 @@
                  arXiv:2001.08361, section 2.1), at an assumed share of the device's peak
     unknown      neither
 
-A device is a GPU, or a core where there is none.
+A device is a GPU, or a core where there is none; of an encoder that was timed on a CPU, a process.
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ class Rates:
             and not facts["shards"]["resumed"]  # nobody timed what a kill left
         ]
         if speeds:
-            return _measured(speeds, "tables of this encoder's vectors in the store")
+            counted = "" if gpu else "; on a CPU a device is a process, however many cores it takes"
+            return _measured(speeds, f"tables of this encoder's vectors in the store{counted}")
         token = self.estimated(shape, self._device(gpu=gpu), flops=ANSWERING)
         seconds = None if token.seconds is None else token.seconds * encoder.max_tokens
         return Rate(seconds, token.basis, f"at most: every row of {encoder.max_tokens:,} tokens; {token.source}")
@@ -128,7 +129,8 @@ class Rates:
     def estimated(self, shape: ModelShape | None, device: Device, *, flops: int) -> Rate:
         """Return the device-seconds of a token that takes `flops` operations a parameter."""
         if shape is None:
-            return Rate(None, "unknown", "the model's config is not on this machine")
+            why = "this machine has no config of it that transformers makes a causal language model of"
+            return Rate(None, "unknown", f"the model's size is not known: {why}")
         if device.peak is None:
             return Rate(None, "unknown", "the device's speed is not known: declare `plan.device`")
         plan = self.work.runtime.plan

@@ -51,13 +51,16 @@ def shared_baselines(rows: Sequence[Row]) -> list[Shared]:
 def baseline(rows: Sequence[Row]) -> Implied | None:
     """Return the baseline of a group's rows on one benchmark; None where the numbers do not say.
 
-    It is what more than half of them imply, the finest where they are rounded differently; or else the one value from
+    It is what more than half of them imply, the finest where they are rounded differently; where two of the finest
+    contradict each other, and none lies between them, they leave it to the coarser. Or else it is the one value from
     which all others are off by no more than the sign of their delta.
     """
     counts = Counter(row.baseline for row in rows)
     shared = [value for value in counts if 2 * _near(counts, value) > len(rows)]
-    if shared:
-        return min(shared, key=lambda value: (value.step, -_near(counts, value), -counts[value]))
+    for step in sorted({value.step for value in shared}):
+        alike = [value for value in shared if value.step == step]
+        if central := [value for value in alike if all(same(value, other) for other in alike)]:
+            return min(central, key=lambda value: (-_near(counts, value), -counts[value], value.units))
     explaining = [
         value for value in counts if all(same(row.baseline, value) or off_by_sign(row, value) for row in rows)
     ]

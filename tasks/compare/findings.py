@@ -36,7 +36,7 @@ _LARGEST_OWN_MARGIN = 2.0
 #: The chance with which the smallest effect that could have been seen is seen.
 _CHANCE = 0.8
 #: One-sided level of each side of the band of no effect: its interval has 90 %.
-_BAND_ALPHA = 0.05
+BAND_ALPHA = 0.05
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def find(pairs: Sequence[Paired], benchmarks: Sequence[BenchmarkFacts], config: 
                 for pair in pairs
             ),
             domains=domains[k],
-            within_band=all(_within(estimates[name], k, config.band, at_look(_BAND_ALPHA)) for name in primaries),
+            within_band=all(_within(estimates[name], k, config.band, at_look(BAND_ALPHA)) for name in primaries),
             noisy=tuple(pair.benchmark for pair in pairs if estimates[pair.benchmark].noisy[k]),
         )
         for k, candidate in enumerate(pairs[0].arms[1:])

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tasks.compare.chances import CHANCE, any_of, first_up
+from tasks.compare.config import CompareConfig
 from tasks.compare.guards import declared_margins, draw_guards, unharmed
 from tasks.compare.pairing import Floats
 from tasks.compare.sentences import whole
 from tasks.compare.sequential import Rule
-from tasks.core.results import Domain, HelpsPlan, Needed, PlannedBenchmark
+from tasks.core.results import Domain, HelpsPlan, PlannedBenchmark, PowerPlan
 
 #: How often a suggested margin lets its domain pass.
 _KEPT = 0.95
@@ -20,30 +21,25 @@ _KEPT = 0.95
 _STEP, _MOST_SEEDS = 1.25, 50
 
 
-def helps_plan(
-    benchmarks: Sequence[PlannedBenchmark],
-    *,
-    seeds: int,
-    noise: float,
-    effect: Mapping[str, float],
-    rule: Rule,
-    needed: Needed,
-) -> HelpsPlan | None:
+def helps_plan(benchmarks: Sequence[PlannedBenchmark], power: PowerPlan, config: CompareConfig) -> HelpsPlan | None:
     """Return how likely "helps" is where the effect is real and nothing else changes; None without guards, or with one
     seed. Seeing the effect and keeping the guards' margins are taken as independent.
 
     Args:
-        noise: training noise in points, as is the effect by primary.
-        needed: what it takes to see the effect, guards left aside.
+        power: what `power.plan` says of these benchmarks, guards left aside.
     """
-    if seeds == 1 or all(one.role == "primary" for one in benchmarks):
+    primaries = sum(one.role == "primary" for one in benchmarks)
+    if power.seeds == 1 or primaries == len(benchmarks):
         return None
+    seeds, noise, effect, needed = power.seeds, power.noise.points, power.effect, power.needed
+    rule = Rule(power.candidates, primaries, config)
     guards, declared = draw_guards(benchmarks, seeds, noise, rule), declared_margins(rule.config, seeds)
     wide, left = _margins(guards.lows, declared), guards.unharmed(declared)
     seen = any_of(first_up(benchmarks, seeds, noise, effect, rule))
 
     def helps(count: int) -> float:
-        return any_of(first_up(benchmarks, count, noise, effect, rule)) * unharmed(benchmarks, count, noise, rule)
+        longer = rule.until(count)
+        return any_of(first_up(benchmarks, count, noise, effect, longer)) * unharmed(benchmarks, count, noise, longer)
 
     alone = {name: 1 - float(passed.mean()) for name, passed in guards.passes.items()}
     alone |= {whole(name): float((low <= -declared[name]).mean()) for name, low in guards.lows.items()}

@@ -31,7 +31,6 @@ import numpy as np
 from tasks.compare.chances import CHANCE, any_of, benchmark_power, effect_chance, first_up
 from tasks.compare.config import BenchmarkFacts, CompareConfig
 from tasks.compare.findings import guard_margin
-from tasks.compare.helping import helps_plan
 from tasks.compare.pairing import Floats
 from tasks.compare.sequential import Rule
 from tasks.core.errors import StudyError
@@ -146,15 +145,6 @@ def plan(
     """
     rule = Rule(candidates, sum(one.role == "primary" for one in benchmarks), config)
     wanted = _effects(benchmarks, effect, config)
-    takes = needed(
-        benchmarks,
-        seeds=seeds,
-        candidates=candidates,
-        noise=noise,
-        config=config,
-        effect=wanted,
-        item_share=item_share,
-    )
     return PowerPlan(
         seeds=seeds,
         candidates=candidates,
@@ -162,8 +152,15 @@ def plan(
         effect=wanted,
         benchmarks=tuple(benchmark_power(one, seeds, noise.points, rule) for one in benchmarks),
         chances=tuple(effect_chance(benchmarks, seeds, noise.points, times, wanted, rule) for times in _TIMES),
-        needed=takes,
-        helps=helps_plan(benchmarks, seeds=seeds, noise=noise.points, effect=wanted, rule=rule, needed=takes),
+        needed=needed(
+            benchmarks,
+            seeds=seeds,
+            candidates=candidates,
+            noise=noise,
+            config=config,
+            effect=wanted,
+            item_share=item_share,
+        ),
     )
 
 

@@ -22,6 +22,7 @@ from typing import Literal, NamedTuple
 from scipy import special
 
 from tasks.compare.config import CompareConfig
+from tasks.compare.findings import BAND_ALPHA
 from tasks.compare.sequential import levels
 from tasks.core.results import CandidateResult, ConditionedDelta, Delta, DomainDelta
 
@@ -60,11 +61,16 @@ class _Outcomes(NamedTuple):
 
 
 class _Last(NamedTuple):
-    """The last look: `share` of its seeds are there, and its tests take so many standard errors."""
+    """The last look: `share` of its seeds are there, and its tests take so many standard errors.
+
+    Holm's first step is over candidates x primaries for `primary`, and over candidates x domains for `domain`.
+    """
 
     share: float
-    test: float
+    primary: float
+    domain: float
     guard: float
+    band: float
     config: CompareConfig
 
     def above(self, one: _Standing, bound: float, deviates: float) -> float:
@@ -84,10 +90,17 @@ def prospect(
         tests: how many candidates the study has.
     """
     primaries = sum(delta.role == "primary" for delta in result.deltas)
+    domains = max(1, len(result.domains))  # without guards there is none, and nothing takes its level
+
+    def deviates(alpha: float) -> float:
+        return _quantile(levels(alpha, looks)[-1])
+
     last = _Last(
         share=seeds / looks[-1],
-        test=_quantile(levels(config.alpha / (primaries * tests), looks)[-1]),
-        guard=_quantile(levels(config.alarm_alpha, looks)[-1]),
+        primary=deviates(config.alpha / (primaries * tests)),
+        domain=deviates(config.alpha / (domains * tests)),
+        guard=deviates(config.alarm_alpha),
+        band=deviates(BAND_ALPHA),
         config=config,
     )
     own = _outcomes(result.deltas, result.domains, last)
@@ -109,16 +122,16 @@ def _outcomes(deltas: Sequence[Delta], domains: Sequence[DomainDelta], last: _La
         now, width = _standing(delta), last.config.band
         mirrored = now._replace(delta=-now.delta)
         if delta.role == "primary":
-            still_up *= 1 - last.above(now, 0, last.test)
-            still_down *= 1 - last.above(mirrored, 0, last.test)
-            band *= max(0.0, last.above(now, -width, last.guard) + last.above(mirrored, -width, last.guard) - 1)
+            still_up *= 1 - last.above(now, 0, last.primary)
+            still_down *= 1 - last.above(mirrored, 0, last.primary)
+            band *= max(0.0, last.above(now, -width, last.band) + last.above(mirrored, -width, last.band) - 1)
         elif delta.margin is None:
             passes *= last.above(now, 0, -_quantile(last.config.alarm_alpha))
         else:
             passes *= last.above(now, -delta.margin, last.guard)
     for domain in domains:
         now = _pooled(domain, deltas, last.config)
-        still_down *= 1 - last.above(now._replace(delta=-now.delta), 0, last.test)
+        still_down *= 1 - last.above(now._replace(delta=-now.delta), 0, last.domain)
         passes *= last.above(now, -domain.margin, last.guard)
     return _Outcomes(up=(1 - still_up) * passes, down=1 - still_down, band=band * passes)
 
@@ -139,7 +152,7 @@ def _shown_clean(one: ConditionedDelta, whole: Delta, last: _Last) -> float:
     if one.delta is None or one.low is None or one.high is None:
         return 0.0
     error = whole.standard_error * (one.high - one.low) / (whole.high - whole.low)
-    return last.above(_split(one.delta, error, _item_variance(whole) * whole.n_items / one.n_items), 0, last.test)
+    return last.above(_split(one.delta, error, _item_variance(whole) * whole.n_items / one.n_items), 0, last.primary)
 
 
 def _larger_on_matched(one: ConditionedDelta, whole: Delta, last: _Last) -> float:

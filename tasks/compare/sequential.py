@@ -22,6 +22,7 @@ Statistics in Biopharmaceutical Research 5.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
 from dataclasses import dataclass
@@ -56,6 +57,13 @@ class Rule:
     def last(self, alpha: float) -> float:
         looks = self.config.looks
         return levels(alpha, looks)[-1] if looks else alpha
+
+    def until(self, seeds: int) -> Rule:
+        """Return the rule with its last look at so many seeds: levels and margins are planned for that one."""
+        if self.config.looks is None:
+            return self
+        looks = (*(look for look in self.config.looks[:-1] if look < seeds), seeds)
+        return dataclasses.replace(self, config=self.config.model_copy(update={"looks": looks}))
 
 
 def level(alpha: float, seeds: int, looks: tuple[int, ...] | None) -> float:

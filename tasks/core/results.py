@@ -365,7 +365,6 @@ class PowerPlan(Frozen):
         effect: the declared effect by primary, in points.
         chances: at half, once and twice the assumed training noise, in that order.
         needed: what it would take to see the declared effect in 4 of 5 studies, at the assumed noise.
-        helps: how likely "helps" is at the assumed noise; None where there are no guards, or there is one seed.
     """
 
     seeds: int
@@ -375,4 +374,3 @@ class PowerPlan(Frozen):
     benchmarks: tuple[BenchmarkPower, ...]
     chances: tuple[EffectChance, ...]
     needed: Needed
-    helps: HelpsPlan | None = None

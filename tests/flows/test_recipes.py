@@ -29,13 +29,18 @@ def chats(rows):
     return [tuple(turn["content"] for turn in row["messages"]) for row in rows]
 
 
-def left_to_ask(kitchen, name):
-    """What a plan would still have asked and read for a recipe that was made: it goes the same way."""
+def planned(kitchen, name):
+    """What a plan says of a recipe that was made, which goes the same way: what is left, and the rows that it finds."""
     order, runtime = load_order(kitchen.folder / f"{name}.yaml"), load_runtime(kitchen.folder / "runtime.yaml")
     store = Store(runtime.store)
     items = store.find(items_identity(order.benchmarks, order.evaluate, runtime.evaluate))
     left = Left(Shelf(store, items))
-    left.follow(order.name, order.recipe)
+    return left, left.follow(order.name, order.recipe)
+
+
+def left_to_ask(kitchen, name):
+    """What a plan would still have asked and read for a recipe that was made."""
+    left, _ = planned(kitchen, name)
     return left.asks | left.readings
 
 
@@ -102,6 +107,9 @@ def test_failures_are_what_the_model_gets_wrong_and_their_like_is_found(kitchen,
     assert {q for q, _ in chats(rows)} == {question for question in train if "pears" in question}
     _, found = kitchen.made("retrieved", retrieve)
     assert found and all("pears" in q for q, _ in chats(found))
+    assert left_to_ask(kitchen, "retrieved") == {}
+    _, rows = planned(kitchen, "retrieved")
+    assert rows.ref is not None and rows.ref.num_rows == len(found)
 
 
 def test_the_papers_chain_from_failures_by_vectors_to_new_problems(kitchen, retrieve):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tasks.audit.audit import audit
 from tasks.audit.config import Known
 from tasks.audit.defects import is_whole, nearest_whole
+from tasks.audit.groups import baseline
 from tasks.audit.noise import beyond_chance, z_scores
 from tasks.audit.printed import Printed, Row
 
@@ -90,6 +91,36 @@ def test_a_wrong_delta_is_found_among_columns_of_fewer_places(seed, columns, ben
     row = of(rows, "0-1", benchmark)
     found = audited(changed(rows, "0-1", benchmark, delta=row.delta + 30 * row.step))
     assert ["0-1"] in [list(one.datasets) for one in found.defects if one.benchmark == benchmark]
+
+
+def implying(*baselines):
+    """Rows on one benchmark that imply these baselines, each in units and with the step of its last place."""
+    return [Row(f"0-{k}", "a", units + 100, 100, f"t.csv:{k}", step) for k, (units, step) in enumerate(baselines)]
+
+
+DISPUTED = [(4930, 10)] * 3 + [(4938, 1), (4922, 1)]
+
+
+@pytest.mark.parametrize("given", [DISPUTED, DISPUTED[::-1], [*DISPUTED[:3], DISPUTED[4], DISPUTED[3]]])
+def test_the_order_of_a_file_blames_nobody(given):
+    """49.38 and 49.22 disagree with one another, and either is 49.3 but for rounding."""
+    rows = implying(*given)
+    assert baseline(rows) == (4930, 10)
+    assert [one for one in audited(rows).defects if one.fault == "contradiction"] == []
+
+
+@given(st.permutations([(4930, 10), (4938, 1), (4939, 1), (4940, 1)]))
+def test_the_finest_that_the_others_are_near_to_is_the_baseline(given):
+    assert baseline(implying(*given)) == (4939, 1)
+
+
+PRINTED = st.lists(st.tuples(st.integers(480, 520), st.sampled_from([1, 10])), min_size=1, max_size=6)
+
+
+@given(PRINTED.flatmap(lambda given: st.tuples(st.just(given), st.permutations(given))))
+def test_a_baseline_does_not_turn_on_the_order_of_the_rows(orders):
+    first, second = (baseline(implying(*((step * (units // step), step) for units, step in given))) for given in orders)
+    assert first == second
 
 
 def test_mends_are_printed_to_the_places_of_their_column():

@@ -1,10 +1,13 @@
 """The chance of "helps", its guards counted, held against plans that declare what it suggests."""
 
+from typing import NamedTuple
+
 import pytest
 
 from tasks.compare.config import CompareConfig
+from tasks.compare.helping import helps_plan
 from tasks.compare.power import plan
-from tasks.core.results import PlannedBenchmark, TrainingNoise
+from tasks.core.results import HelpsPlan, PlannedBenchmark, PowerPlan, TrainingNoise
 
 NOISE = TrainingNoise(points=1.0, source="default")
 BENCHMARKS = [
@@ -14,9 +17,15 @@ BENCHMARKS = [
 ]
 
 
-def planned(seeds=3, candidates=2, effect=4.0, benchmarks=BENCHMARKS, **config):
-    found = CompareConfig(effect=effect, **config)
-    return plan(benchmarks, seeds=seeds, candidates=candidates, noise=NOISE, config=found)
+class Planned(NamedTuple):
+    power: PowerPlan
+    helps: HelpsPlan | None
+
+
+def planned(seeds=3, candidates=2, effect=4.0, benchmarks=BENCHMARKS, **declared):
+    config = CompareConfig(effect=effect, **declared)
+    power = plan(benchmarks, seeds=seeds, candidates=candidates, noise=NOISE, config=config)
+    return Planned(power, helps_plan(benchmarks, power, config))
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +34,7 @@ def usual():
 
 
 def test_it_takes_both_the_effect_and_the_guards(usual):
-    once = usual.chances[1]
+    once = usual.power.chances[1]
     assert usual.helps.unharmed == once.unharmed < once.any_primary
     assert usual.helps.chance == pytest.approx(once.any_primary * once.unharmed, abs=1e-3)
 
@@ -48,10 +57,23 @@ def test_the_margins_that_it_suggests_keep_their_word(usual):
 
 def test_the_seeds_that_it_suggests_keep_their_word():
     guarded = BENCHMARKS[:2]
-    found = planned(effect=2.0, benchmarks=guarded)
-    assert planned(seeds=found.needed.seeds, effect=2.0, benchmarks=guarded).helps.chance == found.helps.with_seeds
-    assert found.helps.seeds > found.needed.seeds
-    assert planned(seeds=found.helps.seeds, effect=2.0, benchmarks=guarded).helps.chance >= 0.8
+    found, needed = planned(effect=2.0, benchmarks=guarded).helps, planned(effect=2.0, benchmarks=guarded).power.needed
+    assert planned(seeds=needed.seeds, effect=2.0, benchmarks=guarded).helps.chance == found.with_seeds
+    assert found.seeds > needed.seeds
+    assert planned(seeds=found.seeds, effect=2.0, benchmarks=guarded).helps.chance >= 0.8
+
+
+def test_so_they_do_where_the_study_is_looked_at_before_the_end():
+    """More seeds move the last look, and with it the levels and the margins that guards are planned with."""
+    guarded = BENCHMARKS[:2]
+
+    def until(seeds):
+        return planned(seeds=seeds, effect=2.0, benchmarks=guarded, looks=(2, 3, seeds))
+
+    found = until(4)
+    assert until(found.power.needed.seeds).helps.chance == found.helps.with_seeds
+    assert found.helps.seeds > found.power.needed.seeds > 4
+    assert until(found.helps.seeds).helps.chance >= 0.8
 
 
 def test_no_number_of_seeds_mends_a_domain_that_is_too_small(usual):

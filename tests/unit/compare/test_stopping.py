@@ -168,7 +168,61 @@ def test_a_guard_that_falls_is_a_verdict_to_come():
             tables[arm, seed, "math-a"] = table("math-a", rng.random(300) < 0.4)
             tables[arm, seed, "facts"] = table("facts", rng.random(300) < 0.5 - 0.12 * (arm == "x"))
     _, found = looked_at(tables, facts, looks=(3, 5, 20))
-    assert found.chances.get("x", 1.0) > 0.5
+    assert found.chances["x"] > 0.5
+
+
+# -- the levels that the last look tests at --------------------------------------------------------------------------
+
+DOMAINS = ("math", "knowledge", "reasoning", "coding")
+
+
+def last_look(primaries=(), domains=(), **config):
+    """The chance of a candidate at the last of its looks, where it is 0 or 1: whether the last look finds anything.
+
+    Args:
+        primaries, domains: (delta, standard error) in points, one each; the domains count one guard.
+    """
+    math_sets = [f"math-{n}" for n in range(max(1, len(primaries)))]
+    guards = DOMAINS[1 : 1 + len(domains)]
+    facts = [BenchmarkFacts(name=name, domain="math", metric="accuracy") for name in math_sets]
+    facts += [BenchmarkFacts(name=name, domain=name, metric="accuracy") for name in guards]
+    rng, config = np.random.default_rng(5), CompareConfig(looks=(3, 5), **config)
+    tables = {
+        (arm, seed, fact.name): table(fact.name, rng.random(60) < 0.5)
+        for arm in ("control", "x") for seed in range(1, 6) for fact in facts
+    }  # fmt: skip
+    found = compare_tables(tables, facts, "control", config).candidates[0]
+    places = dict(zip(math_sets, primaries or [(0.0, 5.0)], strict=True))
+    deltas = [
+        one.model_copy(update={"delta": places[one.benchmark][0], "standard_error": places[one.benchmark][1]})
+        if one.benchmark in places
+        else one
+        for one in found.deltas
+    ]
+    pooled = [
+        one.model_copy(update={"delta": delta, "low": delta - 1.96 * error, "high": delta + 1.96 * error})
+        for one, (delta, error) in zip(found.domains, domains, strict=True)
+    ]
+    result = found.model_copy(update={"deltas": tuple(deltas), "domains": tuple(pooled)})
+    return prospect(result, 5, 1, (3, 5), config).chance
+
+
+def test_domains_share_a_level_among_themselves_and_not_with_the_primaries():
+    """2.2 standard errors down: shown by one domain, beside however many primaries, and not by one of three."""
+    down, nothing = (-2.2, 1.0), (0.0, 5.0)
+    assert last_look([nothing] * 3, [down]) == pytest.approx(1)
+    assert last_look([nothing], [down, nothing, nothing]) == pytest.approx(0, abs=0.01)
+    assert last_look([nothing], [(-2.6, 1.0), nothing, nothing]) == pytest.approx(1)
+
+
+def test_a_study_without_guards_has_no_domains_to_test():
+    assert last_look([(3.0, 1.0)]) == pytest.approx(1)
+
+
+def test_the_band_of_no_effect_has_its_own_level_whatever_that_of_alarms():
+    """Its interval is 1.6 standard errors wide each way at the last look; an alarm's may be narrower."""
+    assert last_look([(0.0, 1.5)], alarm_alpha=0.2) == pytest.approx(0, abs=0.01)
+    assert last_look([(0.0, 1.1)], alarm_alpha=0.01) == pytest.approx(1)
 
 
 def standing(share, spread, clean):

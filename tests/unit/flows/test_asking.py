@@ -13,6 +13,7 @@ from flows.planning import plan
 from flows.study import Runtime, parse_study
 from flows.work import Work
 from tasks.core.checkpoint import Checkpoint
+from tasks.core.errors import StudyError
 from tasks.core.identity import Identity
 from tasks.core.memory import ModelShape
 from tasks.decontaminate.task import identity as clean_identity
@@ -21,9 +22,10 @@ from tasks.embed.encoder_files import find_encoder
 from tasks.embed.task import embed_identity
 from tasks.generate.task import identity as answers_identity
 from tasks.generate.task import teacher_digest
+from tasks.judge.task import failures_identity, requests_identity
 from tasks.judge.task import identity as verdicts_identity
-from tasks.judge.task import requests_identity
-from tasks.prompt.task import prompt_identity, questions_identity
+from tasks.prompt.task import new_problems_identity, prompt_identity, questions_identity
+from tasks.retrieve.task import bm25_identity
 
 TINY = ModelShape(
     parameters=1_000_000, active_parameters=1_000_000, largest_module=100_000, layers=2, hidden=64, heads=2,
@@ -61,6 +63,16 @@ def dense(folder):
         "kind": "retrieve", "queries": {"name": "asked", **rows}, "pool": [{"name": "pool", **rows}],
         "embed": {"path": str(folder / "encoder"), "max_tokens": 64},
     }  # fmt: skip
+
+
+def failures(folder, **changes):
+    recipe = distill(folder) | {"kind": "failures"}
+    return recipe | {"model": recipe.pop("teacher")} | changes
+
+
+def augment(folder, seeds):
+    model = {"model": {"path": str(folder / "teacher")}, "sampling": {}}
+    return {"kind": "augment", "seeds": seeds, "writer": model, "solver": model}
 
 
 def work(folder, *recipes, **runtime):
@@ -107,6 +119,71 @@ def test_what_is_known_of_the_questions_is_no_bound_any_more(folder):
     assert [ask.requests for ask in asks(now)] == [40 * 4]
     ask_teacher(now, answered=False)
     assert [ask.requests for ask in asks(now)] == [80]
+
+
+def put_failures(now, recipe, found):
+    """Put into the store what finding failures goes through, to so many of them."""
+    store = now.store
+    items = put(store, now.items_identity())
+    records = put(store, records_identity(recipe.questions), 40)
+    once = put(store, dedup_identity(recipe.dedup, [records]), 40)
+    questions = put(store, questions_identity(put(store, clean_identity(recipe.decontaminate, once, items), 40)), 40)
+    requests = put(store, prompt_identity(recipe.prompt, questions), 160)
+    answers = put(store, answers_identity(recipe.model, requests, teacher_digest(recipe.model.model)), 160)
+    verdicts = put(store, verdicts_identity(recipe.judge, answers, questions, recipe.prompt.samples), 160)
+    return items, put(store, failures_identity(recipe.wrong, questions, verdicts), found)
+
+
+def test_what_is_made_of_failures_is_bounded_by_those_that_were_found(folder):
+    now = work(folder, augment(folder, failures(folder)))
+    assert [ask.requests for ask in asks(now)] == [160, 40, 80]
+    put_failures(now, now.study.candidates[0].recipe.seeds, 3)
+    assert [ask.requests for ask in asks(now)] == [3, 6]
+
+
+def test_new_problems_are_no_more_than_were_written_or_made_of_it(folder):
+    now = work(folder, augment(folder, failures(folder)))
+    recipe, store = now.study.candidates[0].recipe, now.store
+    _, failed = put_failures(now, recipe.seeds, 3)
+    questions = put(store, questions_identity(failed), 3)
+    requests = put(store, prompt_identity(recipe.similar, questions), 3)
+    written = put(store, answers_identity(recipe.writer, requests, teacher_digest(recipe.writer.model)), 2)
+    assert [ask.requests for ask in asks(now)] == [4]
+    put(store, new_problems_identity("made-0", recipe.largest_overlap, questions, written), 1)
+    assert [ask.requests for ask in asks(now)] == [2]
+
+
+def test_what_is_retrieved_is_bounded_by_the_queries_and_then_by_what_was_found(folder):
+    pool = {"name": "pool", "file": str(folder / "rows.jsonl")}
+    search = {"kind": "bm25", "select": {"k": 5}}
+    seeds = {"kind": "retrieve", "queries": failures(folder), "pool": [pool], "search": search}
+    now = work(folder, augment(folder, seeds))
+    recipe, store = now.study.candidates[0].recipe.seeds, now.store
+    assert [ask.requests for ask in asks(now)] == [160, 200, 400]
+    _, failed = put_failures(now, recipe.queries, 3)
+    assert [ask.requests for ask in asks(now)] == [15, 30]
+    tables = {"pool": put(store, records_identity(recipe.pool[0]), 40)}
+    put(store, bm25_identity(recipe.search, tables, failed), 9)
+    assert [ask.requests for ask in asks(now)] == [9, 18]
+
+
+def test_a_licence_makes_no_request_another(folder):
+    """Of what is asked of a model, and of what an encoder reads; however deep the dataset lies."""
+    plain, licensed = (
+        {"name": name, "file": str(folder / "rows.jsonl")} | licence
+        for name, licence in (("asked", {}), ("asked", {"licence": "MIT"}))
+    )
+    found = [
+        dense(folder) | {"queries": failures(folder, questions=asked), "pool": [asked | {"name": "pool"}]}
+        for asked in (plain, licensed)
+    ]
+    now = work(folder, *(augment(folder, one) for one in found))
+    assert len(asks(now)) == 4  # the failures, new problems, and each candidate's own to be solved
+    assert len(readings(now)) == 2
+    now = work(folder, *found)
+    assert (len(asks(now)), len(readings(now))) == (1, 2)
+    two = work(folder, *(distill(folder, questions=asked) for asked in (plain, licensed, plain | {"name": "other"})))
+    assert len(asks(two)) == 2
 
 
 def test_problems_made_here_are_asked_about_too(folder):
@@ -208,6 +285,35 @@ def test_what_an_encoder_has_read_is_not_and_tells_how_long_the_rest_takes(folde
     assert cost.device_hours == pytest.approx(40 * 2 * 4.0 / 40 / 3600)
     put(now.store, embed_identity(recipe.embed, pool, encoder), 40, **facts)
     assert embedded(now, folder) is None and readings(now) == []
+
+
+def test_a_cores_time_is_said_to_be_a_processs(folder):
+    for device, said in (("cpu", True), ("cuda:0", False)):
+        now = work(folder, dense(folder), embed={"devices": [device]})
+        encoder = find_encoder(now.study.candidates[0].recipe.embed).digest
+        facts = {"seconds": 4.0, "devices": [device], "shards": {"embedded": 1, "resumed": 0}}
+        put(now.store, Identity.of("embed", 1, {"on": device}, {"rows": "other", "encoder": encoder}), 40, **facts)
+        cost = embedded(now, folder)
+        assert cost.basis == "measured"
+        assert ("a device is a process" in cost.source) == said
+
+
+def test_an_encoder_that_is_no_causal_model_is_of_unknown_size_and_says_why(folder, monkeypatch):
+    """DistilBERT, ModernBERT and T5 encode as well as any; what reads sizes builds causal models."""
+
+    def read_shape(where):
+        if where.name == "encoder":
+            raise StudyError("Unrecognized configuration class", remedy="give a causal language model")
+        return TINY
+
+    monkeypatch.setattr("tasks.anneal.model_shape.read_shape", read_shape)
+    found = plan(work(folder, dense(folder), embed={"devices": ["cuda:0"]}))
+    [cost] = [one for one in found.bill.costs if one.stage == "embed"]
+    assert (cost.basis, cost.device_hours) == ("unknown", None)
+    assert "size is not known" in cost.source and "not on this machine" not in cost.source
+    [warning] = found.warnings
+    assert warning.startswith(f"{folder / 'encoder'}: this encoder's size is not known")
+    assert "it can encode all the same" in warning
 
 
 def test_vectors_that_a_kill_cut_off_tell_no_time(folder):

@@ -244,6 +244,21 @@ def test_even_a_fault_that_nobody_foresaw_leaves_the_verdicts(concluded, monkeyp
     assert found.warnings == ("The validated set is not shown: ZeroDivisionError: division by zero",)
 
 
+def test_of_two_faults_each_is_said_and_the_first_is_the_end(concluded, monkeypatch):
+    store, conclude = concluded
+    said = []
+    monkeypatch.setattr(assess, "say", lambda stage, text: said.append((stage, text)))
+    monkeypatch.setattr(insights, "publish_ledgers", lambda *given: 1 / 0)
+    monkeypatch.setattr(insights, "publish_card", lambda *given: int("none"))
+    with pytest.raises(ZeroDivisionError):
+        conclude()
+    page = store.folder(latest(store, "small").report) / "report.html"
+    assert said == [
+        ("report", f"{page} has the verdicts, and not what was fixed and what was broken"),
+        ("report", f"{page} has the verdicts, and not the validated set"),
+    ]
+
+
 def test_failed_questions_are_found_behind_what_was_made_of_them(tmp_path):
     store = Store(tmp_path)
 

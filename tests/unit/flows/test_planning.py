@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows import machine, planning
+from flows import insights, machine, planning
 from flows.asking import asks
 from flows.chances import declared_noise, earlier_scores, items_of
 from flows.costing import bill
@@ -206,12 +206,12 @@ def test_a_change_counts_the_guards(folder):
         folder, benchmarks=[own(folder), own(folder, name="facts", domain="knowledge")], compare={"effect": 5}
     )
     found = plan(guarded)
-    helps = found.power.helps
+    helps = found.helps
     made = {"seeds": helps.with_seeds, "items": helps.with_items}[found.change.kind]
     assert found.change.helps == made < 0.3
     assert f'and say "helps" in {100 * made:.0f} %' in found.change.said
     alone = plan(work(folder, compare={"effect": 5.0}))
-    assert alone.power.helps is None and alone.change.helps is None and "helps" not in alone.change.said
+    assert alone.helps is None and alone.change.helps is None and "helps" not in alone.change.said
     said = printed(found)
     assert "no guard stands in its way in" in said and "knowledge as a whole" in said
     assert f"domain_margins: {{knowledge: {helps.margins['knowledge']:g}}}" in said
@@ -459,6 +459,18 @@ def test_what_scripts_read_is_the_outline_and_the_rest_beside_it(folder):
     found = plan(work(folder)).for_scripts()
     assert {"steps", "anneals", "tokens", "evaluations", "power", "bill", "needs", "change", "refusals"} <= set(found)
     assert json.loads(json.dumps(found)) == found
+    assert found["power"]["helps"] is None and "helps" not in found
+    guarded = work(folder, benchmarks=[own(folder), own(folder, name="facts", domain="knowledge")])
+    assert set(plan(guarded).for_scripts()["power"]["helps"]["in_the_way"]) == {"facts", "knowledge as a whole"}
+
+
+def test_what_a_report_shows_of_power_leaves_out_what_takes_long(folder, monkeypatch):
+    guarded = work(folder, benchmarks=[own(folder), own(folder, name="facts", domain="knowledge")])
+    monkeypatch.setattr("flows.chances.helps_plan", lambda *given: pytest.fail("the report does not say it"))
+    monkeypatch.setattr(insights, "publish_ledgers", lambda *given: {})
+    monkeypatch.setattr(insights, "publish_card", lambda *given: None)
+    shown = insights.insights(guarded, record=None).power
+    assert [one.benchmark for one in shown.benchmarks] == ["own", "facts"] and "helps" not in shown.model_dump()
 
 
 def printed(found):
