@@ -1,7 +1,6 @@
 """A real Prefect server of the tests' own."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -9,15 +8,14 @@ import urllib.error
 import urllib.request
 
 import pytest
+from ports import free_port
 
 
 @pytest.fixture(scope="session")
 def prefect_api(tmp_path_factory):
     """The environment of a Prefect server of our own; an ephemeral one would be orphaned by the kills."""
     home = tmp_path_factory.mktemp("prefect")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     environment = os.environ | {
         "PREFECT_HOME": str(home),

@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -22,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ports import free_port
 
 from tasks.anneal import checkpoints
 from tasks.anneal.config import AnnealConfig, AnnealJob, AnnealRuntime
@@ -147,7 +147,7 @@ def alone():
     import torch.distributed as dist
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in _group_environment(0, 1, _free_port()).items():
+        for name, value in _group_environment(0, 1, free_port()).items():
             patch.setenv(name, value)
         from tasks.anneal.ray_worker import prepare_process
 
@@ -158,12 +158,6 @@ def alone():
         dist.init_process_group("gloo")
         yield
         dist.destroy_process_group()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _group_environment(rank: int, size: int, port: int) -> dict[str, str]:
@@ -312,7 +306,7 @@ def _stop_at(store: Store, job: AnnealJob, runtime: AnnealRuntime, work: Path, s
 
 def test_zero_stages_and_workers_change_no_loss(alone, store, tmp_path):
     output = tmp_path / "losses.json"
-    port = _free_port()
+    port = free_port()
     processes = [
         subprocess.Popen(
             [sys.executable, __file__, "group", str(store.root), str(output)],

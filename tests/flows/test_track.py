@@ -17,6 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ports import free_port
 
 from tasks.core.store import Store
 from tasks.track.config import TrackConfig, TrackedStudy, TrackOutcome
@@ -162,9 +163,7 @@ def test_a_replay_that_is_cut_short_doubles_nothing(
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [
         sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1",
         "--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}",
@@ -197,9 +196,7 @@ def test_a_server_by_address(store: Store, study: TrackedStudy, server: str):
 
 
 def test_a_server_that_refuses_fails_nothing_and_is_caught_up(store: Store, study: TrackedStudy):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     started = time.monotonic()
     outcome = track(store, study, uri=f"http://user:secret@127.0.0.1:{port}")
     assert time.monotonic() - started < 30
@@ -262,8 +259,6 @@ def test_a_lost_database_is_filled_again(store: Store, study: TrackedStudy):
 def test_the_task_warns_and_goes_on(store: Store, study: TrackedStudy, monkeypatch: pytest.MonkeyPatch):
     warned: list[str] = []
     monkeypatch.setattr("tasks.track.task.get_run_logger", lambda: SimpleNamespace(warning=warned.append))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        uri = f"http://127.0.0.1:{free.getsockname()[1]}"
+    uri = f"http://127.0.0.1:{free_port()}"
     outcome = track_study.fn(study, TrackConfig(uri=uri, timeout_seconds=1), store.root)
     assert warned == [outcome.warning] and "is not yet tracked" in outcome.warning
