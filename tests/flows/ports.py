@@ -3,8 +3,8 @@
 import random
 import socket
 
-#: Below those that the system hands to connections (32768 on Linux), and above those of Ray's workers: a test beside this
-#: one is not given it by chance while its server still starts.
+#: Below those that the system hands to connections (32768 on Linux), and above those of Ray's workers: a test beside
+#: this one is not given it by chance while its server still starts.
 _RANGE = range(20_000, 32_000)
 
 
