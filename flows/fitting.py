@@ -119,7 +119,8 @@ def _teacher(work: Work, teacher: Teacher, name: str, shape: ModelShape | None) 
             host_gib=0,
             available_gib=None,
             fit="unknown",
-            remedy="its config.json is not on this machine: give its folder as `path` to have it planned",
+            remedy="this machine has no config of it that transformers makes a causal language model of; give a folder "
+            "that has one as `path` to have it planned",
         )
     gpu = runtime.gpus_per_actor > 0
     device = device_for(work.runtime.plan, gpu=gpu)
