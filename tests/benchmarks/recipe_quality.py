@@ -65,7 +65,10 @@ def main(given: argparse.Namespace) -> None:
         "kind": "augment", "seeds": seeds, "writer": teacher, "solver": teacher,
         "similar": given.similar, "prompt": given.prompt | {"samples": 2},
     }  # fmt: skip
-    steps(make(given, "augment", augment))
+    try:
+        funnel(make(given, "augment", augment))
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"  augment: no dataset came of it; `assay make` says why above, exit code {error.returncode}")
 
 
 def excerpt(file: Path, limit: int, folder: Path) -> Path:
@@ -122,7 +125,7 @@ def share(some: int, of: int) -> str:
     return f"{100 * some / of:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
 
 
-def steps(found: list[dict[str, Any]]) -> None:
+def funnel(found: list[dict[str, Any]]) -> None:
     for step in found:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in step["reasons"].items())
         print(f"{'augment':>9}: {step['stage']:<14} {step['rows']:>7,} rows  {step['dropped']:>6,} dropped  {reasons}")
