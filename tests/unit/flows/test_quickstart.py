@@ -1,0 +1,51 @@
+"""The studies that the repository ships are planned as they stand; their models' shapes are given, nothing is trained."""
+
+import json
+import shutil
+
+import pytest
+import yaml
+
+from flows import planning, quickstart
+from flows.planning import plan
+from flows.quickstart import SHIPPED, Making
+from flows.study import Runtime, load_study
+from flows.work import Work
+from tasks.core.checkpoint import Checkpoint
+from tasks.core.memory import ModelShape
+
+#: The tiny model of making.yaml, about.
+TINY = ModelShape(
+    parameters=655_488, active_parameters=655_488, largest_module=65_536, layers=3, hidden=128, heads=4, head_width=32,
+    mlp_width=384, cache_width=128, vocabulary=512, positions=512,
+)  # fmt: skip
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A checkout's studies with `demo/` as `make demo` leaves it, but for what it trains."""
+    studies, demo = tmp_path / "deployments" / "studies", tmp_path / "demo"
+    shutil.copytree(SHIPPED.parent, studies)
+    shutil.copytree(SHIPPED, demo)
+    making = Making.model_validate(yaml.safe_load((demo / "making.yaml").read_text()))
+    quickstart._write_held_out(demo, making, load_study(demo / "study.yaml"))
+    for model in ("base", "teacher"):
+        (demo / model).mkdir()
+        (demo / model / "config.json").write_text("{}")
+    known = {demo / model: TINY for model in ("base", "teacher")}
+    monkeypatch.setattr(planning, "_shapes", lambda work: (known, ()))
+    return tmp_path
+
+
+@pytest.mark.parametrize("shipped", ["demo/study.yaml", "deployments/studies/distilled/study.yaml"])
+def test_a_shipped_study_is_worth_running_and_fits(checkout, shipped):
+    study = load_study(checkout / shipped)
+    base = Checkpoint(folder=checkout / "demo" / "base", digest="b" * 64, tokenizer="t", template="", template_text=None)
+    runtime = yaml.safe_load((checkout / "demo" / "runtime.yaml").read_text())
+    found = plan(Work(study, Runtime.model_validate(runtime | {"store": checkout / "store"}), base))
+    assert found.refusals == () and found.warnings == ()
+    anneals = [step.name for step in found.outline.steps if step.stage == "anneal"]
+    assert sorted(anneals) == sorted(f"{arm}/seed-{seed}" for arm in study.arms for seed in study.seeds)
+    asked = [cost for cost in found.bill.costs if cost.stage == "generate"]
+    assert len(asked) == 1, "one teacher, asked once, whatever its answers serve"
+    json.loads(found.model_dump_json())
