@@ -105,7 +105,7 @@ def parse_domains(given: Sequence[str]) -> dict[str, Domain]:
     """Return what ``NAME=DOMAIN`` on the command line says.
 
     Raises:
-        StudyError: if one of them does not say so.
+        StudyError: if one of them does not say so, or two of them say different things of a benchmark.
     """
     found: dict[str, Domain] = {}
     for text in given:
@@ -113,7 +113,8 @@ def parse_domains(given: Sequence[str]) -> dict[str, Domain]:
         domain = next((one for one in get_args(Domain) if one == said), None)
         if not name or domain is None:
             raise StudyError(f"--domain: {text!r}", remedy=f"write NAME=DOMAIN, one of {', '.join(get_args(Domain))}")
-        found[name] = domain
+        if found.setdefault(name, domain) != domain:
+            raise StudyError(f"--domain: {name} is said to be {found[name]} and {domain}", remedy="say one of them")
     return found
 
 

@@ -27,7 +27,7 @@ def costs_per_point(
     """Return what each candidate's points cost; candidates whose overall gain is not known are left out.
 
     Args:
-        device_price: of one device (GPU, or core where there is none) of an anneal for an hour.
+        device_price: of one device (GPU, or core where there is none) of an anneal or an encoder for an hour.
     """
     return [
         cost_per_point(candidate.name, candidate.overall, spent(store, record, candidate.name, device_price))
@@ -37,17 +37,19 @@ def costs_per_point(
 
 
 def spent(store: Store, record: StudyRecord, candidate: str, device_price: float = 0.0) -> Spent:
-    """Return what the models that made a candidate's data took, and its arm's anneals over all seeds.
+    """Return what the models that made a candidate's data took, encoders too, and its arm's anneals over all seeds.
 
     The control's anneals serve every candidate and are left out; so are reading, judging and the evaluation.
     """
     steps = funnel(store, record.records[candidate])
     made = [store.manifest(ArtifactRef(path=step.artifact, digest="", num_rows=0)) for step in steps]
     asked = [manifest for manifest in made if manifest.identity.stage == "generate"]
+    embedded = [manifest for manifest in made if manifest.identity.stage == "embed"]
     trained = [store.manifest(run.model) for run in record.runs if run.arm == candidate]
-    hours = [*map(_asked_hours, asked), *map(_trained_hours, trained)]
+    unpaid = [*map(_embedded_hours, embedded), *map(_trained_hours, trained)]
+    hours = [*map(_asked_hours, asked), *unpaid]
     paid = sum(float(manifest.provenance.get("cost", 0.0)) for manifest in asked)
-    money = paid + device_price * sum(amount for _, amount in map(_trained_hours, trained))
+    money = paid + device_price * sum(amount for _, amount in unpaid)
     return Spent(
         gpu_hours=round(sum(amount for on_gpu, amount in hours if on_gpu), 6),
         core_hours=round(sum(amount for on_gpu, amount in hours if not on_gpu), 6),
@@ -111,6 +113,13 @@ def _asked_hours(manifest: Manifest) -> tuple[bool, float]:
     """Return whether a model answered on GPUs, and its device-hours; one behind an endpoint has none."""
     runtime = manifest.provenance.get("runtime", {})
     return float(runtime.get("gpus_per_actor", 0.0)) > 0, float(manifest.provenance.get("device_hours", 0.0))
+
+
+def _embedded_hours(manifest: Manifest) -> tuple[bool, float]:
+    """Return whether an encoder ran on GPUs, and its device-hours; a process on a CPU counts as a core."""
+    devices = manifest.provenance.get("devices", ())
+    on_gpu = any(name.startswith("cuda") for name in devices)
+    return on_gpu, float(manifest.provenance.get("seconds", 0.0)) * len(devices) / _HOUR
 
 
 def _trained_hours(manifest: Manifest) -> tuple[bool, float]:

@@ -107,6 +107,12 @@ def test_a_domain_that_says_nothing_is_refused(text):
         parse_domains([text])
 
 
+def test_a_benchmark_has_one_domain():
+    assert parse_domains(["mine=math", "mine=math"]) == {"mine": "math"}
+    with pytest.raises(StudyError, match="mine is said to be math and coding"):
+        parse_domains(["mine=math", "mine=coding"])
+
+
 def lines(path, *rows):
     with path.open("a") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)

@@ -66,22 +66,25 @@ class Run:
 def test_what_was_spent_is_the_candidates_data_and_its_own_anneals(tmp_path):
     store = Store(tmp_path)
 
-    def made(stage, name, seconds=0.0, sources=None, **provenance):
+    def made(stage, name, seconds=1800.0, sources=None, **provenance):
         def build(draft):
             (draft.folder / "file").write_text(name)
-            draft.seconds, draft.sources, draft.provenance = seconds, sources or {}, provenance
+            draft.seconds, draft.sources = seconds, sources or {}
+            draft.provenance = {"seconds": seconds, **provenance}
 
         return store.produce(Identity.of(stage, 1, {"name": name}, {}), build)
 
     asked = {"prompt_tokens": 100, "output_tokens": 900, "device_hours": 2.0, "cost": 3.0}
     answers = made("generate", "teacher", runtime={"gpus_per_actor": 4.0}, **asked)
-    records = made("recipe", "data", sources={"records": answers.path}, tokens=1000, cost=3.0)
+    vectors = made("embed", "pool", devices=["cuda:0", "cuda:1"])
+    sources = {"records": answers.path, "vectors": vectors.path}
+    records = made("recipe", "data", sources=sources, tokens=1000, cost=3.0)
     anneal = {"tokens": 500, "runtime": {"workers": 2, "use_gpu": False, "threads": 3}}
     runs = [Run("control", made("anneal", "c", 3600.0, **anneal))]
     runs += [Run("new", made("anneal", f"n{seed}", 1800.0, **anneal)) for seed in (1, 2)]
     record = type("Record", (), {"records": {"new": records}, "runs": runs})()
     found = spent(store, record, "new", device_price=0.5)
-    assert (found.gpu_hours, found.core_hours) == (2.0, 6.0)
+    assert (found.gpu_hours, found.core_hours) == (2.0 + 1.0, 6.0)
     assert (found.model_tokens, found.trained_tokens) == (1000, 1000)
-    assert found.money == pytest.approx(3.0 + 0.5 * 6.0)
+    assert found.money == pytest.approx(3.0 + 0.5 * (1.0 + 6.0))
     assert spent(store, record, "new").money == pytest.approx(3.0)
