@@ -1,4 +1,4 @@
-"""The studies that the repository ships are planned as they stand; their models' shapes are given, nothing is trained."""
+"""The studies that the repository ships are planned as they stand; their shapes are given, nothing is trained."""
 
 import json
 import shutil
@@ -6,7 +6,7 @@ import shutil
 import pytest
 import yaml
 
-from flows import planning, quickstart
+from flows import planning
 from flows.planning import plan
 from flows.quickstart import SHIPPED, Making
 from flows.study import Runtime, load_study
@@ -28,7 +28,9 @@ def checkout(tmp_path, monkeypatch):
     shutil.copytree(SHIPPED.parent, studies)
     shutil.copytree(SHIPPED, demo)
     making = Making.model_validate(yaml.safe_load((demo / "making.yaml").read_text()))
-    quickstart._write_held_out(demo, making, load_study(demo / "study.yaml"))
+    for name, held_out in making.held_out.items():
+        rows = [{"question": f"{n} and none?", "answer": str(n)} for n in range(held_out.count)]
+        (demo / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     for model in ("base", "teacher"):
         (demo / model).mkdir()
         (demo / model / "config.json").write_text("{}")
