@@ -42,8 +42,9 @@ def checkout(tmp_path, monkeypatch):
 @pytest.mark.parametrize("shipped", ["demo/study.yaml", "deployments/studies/distilled/study.yaml"])
 def test_a_shipped_study_is_worth_running_and_fits(checkout, shipped):
     study = load_study(checkout / shipped)
-    base = Checkpoint(folder=checkout / "demo" / "base", digest="b" * 64, tokenizer="t", template="", template_text=None)
-    runtime = yaml.safe_load((checkout / "demo" / "runtime.yaml").read_text())
+    demo = checkout / "demo"
+    base = Checkpoint(folder=demo / "base", digest="b" * 64, tokenizer="t", template="", template_text=None)
+    runtime = yaml.safe_load((demo / "runtime.yaml").read_text())
     found = plan(Work(study, Runtime.model_validate(runtime | {"store": checkout / "store"}), base))
     assert found.refusals == () and found.warnings == ()
     anneals = [step.name for step in found.outline.steps if step.stage == "anneal"]
