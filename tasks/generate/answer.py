@@ -31,7 +31,7 @@ from tasks.generate.config import STAGE, STAGE_VERSION, GenerateConfig, Generate
 from tasks.generate.drive import drive
 from tasks.generate.engine import Engine, Meters, Progress, Report
 from tasks.generate.ledger import Committed, Ledger
-from tasks.generate.shards import Row, cut, shard_count
+from tasks.generate.shards import Row, cut, even_rows, shard_count
 
 #: What each shard took; under ``logs/``.
 TIMINGS: Columns = {
@@ -89,11 +89,12 @@ def answer(
 
     def build(draft: Draft) -> None:
         folder = store.folder(requests)
-        total, asked = _count(folder), cut(read_tables(folder, REQUESTS), config.shard_rows)
+        total = _count(folder)
+        rows = even_rows(total, config.shard_rows)
         ledger, budget = Ledger(draft.scratch), Budget(config.model, own, before)
         opened = open_engine or _engine_of(config)
         drive(
-            name, asked, shard_count(total, config.shard_rows), total, ledger, budget,
+            name, cut(read_tables(folder, REQUESTS), rows), shard_count(total, rows), total, ledger, budget,
             lambda: opened(_checked(config, folder), own, draft.scratch), report,
         )  # fmt: skip
         draft.sources = {"requests": requests.path, "teacher": config.model.name}

@@ -22,8 +22,8 @@ from pydantic import Field, model_validator
 from tasks.core.identity import Frozen
 from tasks.generate.presets import with_preset
 
-#: Raised whenever the meaning of an outcome changes.
-STAGE_VERSION = 1
+#: Raised whenever the meaning of an outcome, or of a committed shard, changes.
+STAGE_VERSION = 2
 STAGE = "generate"
 
 Positive = Annotated[int, Field(gt=0)]
@@ -115,8 +115,8 @@ class GenerateConfig(Frozen):
     """What is asked: identity, equal on every machine. ``model: {preset: NAME}`` fills in a model card's own values.
 
     Attributes:
-        shard_rows: requests that are answered and committed together. Batches of greedy answers never cross a shard, so
-            that what is done again is done in the same batches.
+        shard_rows: requests that are answered and committed together, at the most: shards are made about as large as one
+            another. Batches of greedy answers never cross a shard, so that what is done again is done in the same batches.
     """
 
     model: Teacher

@@ -70,3 +70,11 @@ def length_classes(requests: pa.Table) -> NDArray[np.int64]:
 def shard_count(requests: int, shard_rows: int) -> int:
     """Return how many shards `cut` makes of so many requests."""
     return -(-requests // shard_rows)
+
+
+def even_rows(requests: int, most: int) -> int:
+    """Return how many of so many requests go into a shard, `most` at the most, so that all are about as large.
+
+    Were all as large as may be and the last one small, one engine would wait for another at the end.
+    """
+    return -(-requests // max(1, shard_count(requests, most))) or most

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.core.rows import REQUESTS, arrow_schema
-from tasks.generate.shards import WINDOW, cut, length_classes, shard_count
+from tasks.generate.shards import WINDOW, cut, even_rows, length_classes, shard_count
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 
@@ -66,3 +66,16 @@ def test_a_length_is_counted_in_characters_of_the_prompt_and_all_messages(given)
     lengths = [len(text or "") + sum(len(part or "") for part in said or ()) for text, said in given]
     assert length_classes(table(requests)).tolist() == [length.bit_length() for length in lengths]
     assert length_classes(table(requests)[1:]).tolist() == [length.bit_length() for length in lengths[1:]]
+
+
+@given(st.integers(1, 100_000), st.integers(1, 500))
+def test_shards_are_about_as_large_as_one_another(requests, most):
+    rows = even_rows(requests, most)
+    count = shard_count(requests, rows)
+    assert rows <= most and count <= shard_count(requests, most)
+    last = requests - (count - 1) * rows
+    assert 0 < last <= rows < last + shard_count(requests, most)
+
+
+def test_no_request_makes_no_shard():
+    assert shard_count(0, even_rows(0, 256)) == 0
