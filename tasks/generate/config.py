@@ -115,8 +115,8 @@ class GenerateConfig(Frozen):
     """What is asked: identity, equal on every machine. ``model: {preset: NAME}`` fills in a model card's own values.
 
     Attributes:
-        shard_rows: requests that are answered and committed together, at the most: shards are made about as large as one
-            another. Batches of greedy answers never cross a shard, so that what is done again is done in the same batches.
+        shard_rows: requests that are answered and committed together, at the most: all shards are about as large.
+            Batches of greedy answers never cross a shard, so that what is done again is done in the same batches.
     """
 
     model: Teacher
