@@ -20,9 +20,9 @@ command -v "$python" >/dev/null 2>&1 || fail "$python is missing. Debian and Ubu
 "$python" -c 'import venv, ensurepip' 2>/dev/null || fail "$python cannot make environments. Debian and Ubuntu: apt-get install python3.11-venv"
 
 started=$(date +%s)
-if ! [ -x "$folder/bin/python" ]; then
+if ! "$folder/bin/python" -m pip --version >/dev/null 2>&1; then  # not there, or interrupted while it was made
   say "$folder: making the environment"
-  "$python" -m venv "$folder"
+  "$python" -m venv --clear "$folder"
 fi
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$(grep '^uv==' infra/locks/tools.txt)"
 
