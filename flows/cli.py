@@ -292,7 +292,7 @@ def review(
         err.print(f"{len(drawn.rows)} answers are in {csv}: fill in `label` with y or n, then give it as --labels")
         return
     asking = sys.stdin.isatty() and not as_json
-    found = quality(drawn, ask_labels(drawn, labels, _ask_label) if asking else read_labels(labels))
+    found = quality(drawn, ask_labels(drawn, labels, _ask_label) if asking else read_labels(labels, drawn))
     if as_json:
         _print_json(found.model_dump())
     else:

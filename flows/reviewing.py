@@ -7,9 +7,10 @@ again.
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tasks.core.rows import VERDICTS, read_rows, shards
 from tasks.core.store import MANIFEST, Manifest
 from tasks.judge.review import Drawn, Name, draw
 
-COLUMNS = ("row_id", "sample", "verdict", "method", "gold", "answer", "evidence", "question", "output", "label")
+COLUMNS = ("row_id", "sample", "answer_id", "verdict", "method", "gold", "answer", "evidence", "question", "output", "label")
 #: What a person may say of an answer, and what it means; anything else is asked again.
 _LABELS = {"y": True, "n": False, "yes": True, "no": False, "1": True, "0": False, "true": True, "false": False}
 
@@ -41,7 +42,17 @@ def draw_sample(source: Path, size: int, seed: int) -> Drawn:
         drawn = draw(_printed(source), size, seed)
     if not drawn.rows:
         raise DataError(f"{source} holds no verdict", remedy="judge some answers first")
+    for row in drawn.rows:
+        row["answer_id"] = _answer_id(row)
     return drawn
+
+
+def _answer_id(row: Mapping[str, Any]) -> str:
+    """Return what tells an answer and its gold from others in rows of the same name; no spreadsheet takes it for a number.
+
+    The texts themselves would not do: a spreadsheet makes dates and decimals of them.
+    """
+    return "a" + hashlib.sha256(json.dumps([row["gold"], row["answer"]]).encode()).hexdigest()[:12]
 
 
 def _printed(source: Path) -> Iterator[dict[str, Any]]:
@@ -102,15 +113,17 @@ def write_sheet(path: Path, drawn: Drawn) -> None:
         raise DataError(f"{path} cannot be written: {error.strerror}", remedy="name a file that can") from error
 
 
-def read_labels(path: Path) -> dict[Name, bool]:
+def read_labels(path: Path, drawn: Drawn) -> dict[Name, bool]:
     """Return what a person said of each labelled answer; none where the file is not there yet.
 
     Raises:
-        DataError: if it is not such a file, or holds a label that means nothing.
+        DataError: if it is not such a file, holds a label that means nothing, or labels other answers than those drawn:
+            other verdicts may have rows of the same names.
     """
     if not path.exists():
         return {}
     csv.field_size_limit(1 << 30)
+    rows = {(str(row["row_id"]), int(row["sample"])): row for row in drawn.rows}
     labels = dict[Name, bool]()
     with path.open(encoding="utf-8-sig", newline="") as file:
         for number, row in enumerate(csv.DictReader(file), start=2):
@@ -118,12 +131,18 @@ def read_labels(path: Path) -> dict[Name, bool]:
             if not label:
                 continue
             try:
-                labels[str(row["row_id"]), int(row["sample"])] = _LABELS[label]
+                name = str(row["row_id"]), int(row["sample"])
+                labels[name] = _LABELS[label]
             except (KeyError, TypeError, ValueError) as error:
                 raise DataError(
                     f"{path}, row {number}: cannot be read as a label ({error})",
                     remedy="its columns are row_id, sample and label; a label is y or n",
                 ) from error
+            if name in rows and row.get("answer_id") not in (None, "", rows[name]["answer_id"]):
+                raise DataError(
+                    f"{path}, row {number}: this label is of another answer than {name[0]}, sample {name[1]}, has here",
+                    remedy="these are labels of other verdicts: name another file with --labels",
+                )
     return labels
 
 
@@ -134,7 +153,7 @@ def ask_labels(drawn: Drawn, path: Path, ask: Ask) -> dict[Name, bool]:
         path: the file of labels; begun if need be.
         ask: shows a row and returns ``y``, ``n``, ``s`` (skip it) or ``q`` (stop here).
     """
-    labels = read_labels(path)
+    labels = read_labels(path, drawn)
     unlabelled = [row for row in drawn.rows if (row["row_id"], row["sample"]) not in labels]
     with path.open("a", encoding="utf-8", newline="") as file:
         sheet = csv.DictWriter(file, _columns(path), extrasaction="ignore", restval="", lineterminator="\n")

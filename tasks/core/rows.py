@@ -6,6 +6,7 @@ when a table is opened, so that a flow can be imported without it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -225,6 +226,23 @@ def write_rows(folder: Path, rows: Iterable[Row], columns: Columns) -> int:
         for row in rows:
             writer.write(row)
     return writer.count
+
+
+def write_kept(folder: Path, rows: Iterable[Row], columns: Columns) -> tuple[int, Counter[str]]:
+    """Write rows under `folder`, and those that have a ``reason`` as DROPS under its ``dropped/``.
+
+    Returns:
+        How many were kept, and how many were dropped for each reason.
+    """
+    reasons = Counter[str]()
+    with RowWriter(folder, columns) as kept, RowWriter(folder / "dropped", DROPS) as dropped:
+        for row in rows:
+            if "reason" in row:
+                reasons[row["reason"]] += 1
+                dropped.write(row)
+            else:
+                kept.write(row)
+    return kept.count, reasons
 
 
 def read_rows(folder: Path, columns: Iterable[str] | None = None) -> Iterator[dict[str, Any]]:

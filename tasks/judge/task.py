@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
@@ -17,7 +16,6 @@ from prefect.cache_policies import NO_CACHE
 from tasks.core.errors import DataError
 from tasks.core.identity import Identity, fingerprint
 from tasks.core.rows import (
-    DROPS,
     GRADES,
     OUTCOMES,
     QUESTIONS,
@@ -27,6 +25,7 @@ from tasks.core.rows import (
     Row,
     RowWriter,
     read_rows,
+    write_kept,
     write_rows,
 )
 from tasks.core.store import ArtifactRef, Draft, Store, write_json
@@ -309,20 +308,13 @@ def keep_failures(
 
 
 def _write_kept(name: str, rows: Iterable[Row], draft: Draft) -> None:
-    reasons = Counter[str]()
-    with RowWriter(draft.folder, RECORDS) as kept, RowWriter(draft.folder / "dropped", DROPS) as dropped:
-        for row in rows:
-            if "reason" in row:
-                reasons[row["reason"]] += 1
-                dropped.write(row)
-            else:
-                kept.write(row)
-    if kept.count == 0:
+    kept, reasons = write_kept(draft.folder, rows, RECORDS)
+    if kept == 0:
         raise DataError(
-            f"{name}: nothing of {dropped.count} questions is kept ({', '.join(reasons)})",
+            f"{name}: nothing of {reasons.total()} questions is kept ({', '.join(reasons)})",
             remedy="look at the verdicts of its answers: `assay review` shows a sample of them",
         )
-    draft.num_rows, draft.num_dropped, draft.columns = kept.count, dropped.count, RECORDS
+    draft.num_rows, draft.num_dropped, draft.columns = kept, reasons.total(), RECORDS
     draft.provenance = {"dropped": dict(reasons)}
 
 

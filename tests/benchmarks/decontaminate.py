@@ -78,7 +78,7 @@ def recall(items):
     for name, texts, own in (
         ("of 300 web pages", pages, {}),
         (f"of {len(training):,} of GSM8K's train", training, {}),
-        ("of 1 row of two books", ["\n".join(books)], {}),
+        ("of two books, each one row", ["\n".join(books)], {}),
         ("of 500 of MATH-500 itself", problems, {text: number for number, (_, _, text) in enumerate(items)}),
     ):
         counts = [

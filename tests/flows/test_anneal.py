@@ -304,7 +304,11 @@ def _stop_at(store: Store, job: AnnealJob, runtime: AnnealRuntime, work: Path, s
 # -- two processes -----------------------------------------------------------------------------------------------------
 
 
-def test_zero_stages_and_workers_change_no_loss(alone, store, tmp_path):
+#: Stages of which each process has a part of the gradients or of the weights only.
+SHARDED = (2, 3)
+
+
+def test_zero_stages_workers_and_a_kill_change_no_loss(alone, store, tmp_path):
     output = tmp_path / "losses.json"
     port = free_port()
     processes = [
@@ -322,6 +326,8 @@ def test_zero_stages_and_workers_change_no_loss(alone, store, tmp_path):
         one = train_here(store, make_job(store, architecture=architecture), FAST, tmp_path / architecture)
         for stage in range(4):
             assert found[f"{architecture}-{stage}"] == pytest.approx(one.losses, rel=5e-5), stage
+        for stage in SHARDED:
+            assert found[f"{architecture}-{stage}-resumed"] == found[f"{architecture}-{stage}"], stage
 
 
 def run_group(store: Store, output: Path) -> None:
@@ -337,8 +343,13 @@ def run_group(store: Store, output: Path) -> None:
         for stage in (3, 2, 1, 0):  # the hardest to start with first
             runtime = AnnealRuntime(workers=2, zero_stage=stage, checkpoint_every=3)
             name = f"{architecture}-{stage}"
-            job = make_job(store, architecture=architecture)
-            losses[name] = train_here(store, job, runtime, output.parent / name, group).losses
+            job, work = make_job(store, architecture=architecture), output.parent / name
+            losses[name] = train_here(store, job, runtime, work, group).losses
+            if stage in SHARDED:  # as if killed between the checkpoints of steps 3 and 6
+                if group.rank == 0:
+                    shutil.rmtree(checkpoints.checkpoint_folder(work / "checkpoints", 6))
+                dist.barrier()
+                losses[f"{name}-resumed"] = train_here(store, job, runtime, work, group).losses
     if group.rank == 0:
         output.write_text(json.dumps(losses))
     dist.destroy_process_group()
@@ -356,6 +367,18 @@ def test_packs_of_another_tokenizer_are_refused_before_anything_starts(store):
     job = make_job(store, packed_with="another")
     with pytest.raises(IntegrityError, match="made with the tokenizer another"):
         RayFit().anneal([job], FAST, store.root, lambda progress: None)
+
+
+def test_two_workers_of_a_fit_train_as_one_process_does(alone, store, tmp_path):
+    from tasks.anneal.ray_fit import RayFit, close
+
+    job = make_job(store, name="two-workers")
+    runtime = AnnealRuntime(workers=2, zero_stage=2, checkpoint_every=3)
+    done = RayFit().anneal([job], runtime, store.root, lambda progress: None)[job.name]
+    close()
+    losses = [row["loss"] for row in read_rows(store.folder(done) / "logs" / "steps")]
+    assert losses == pytest.approx(train_here(store, job, FAST, tmp_path).losses, rel=5e-5)
+    assert store.manifest(done).provenance["runtime"]["workers"] == 2
 
 
 def test_a_killed_worker_and_a_killed_driver_lose_nothing(alone, store, tmp_path):

@@ -198,12 +198,19 @@ def test_a_killed_study_goes_on_where_it_was(finished, stage):
     if stage == "evaluate":  # from the trained models on
         made = shutil.ignore_patterns("evaluate", "regrade", "compare", "study", "nearest", "ledger", "report", ".*")
         shutil.copytree(finished.folder / "store", finished.folder / store, ignore=made)
+    runtime = finished.folder / "checkpoints.yaml"
+    runtime.write_text("anneal: {checkpoint_every: 20}")  # of 100 steps
+
+    def at_work():
+        midway = stage != "anneal" or list((finished.folder / store).glob(".work/anneal-*/checkpoints/*/COMMIT"))
+        return midway and finished.artifacts(stage, store=store)
+
     victim = subprocess.Popen(
-        finished.command("run", finished.file, store=store),
+        finished.command("run", finished.file, "--runtime", runtime, store=store),
         env=finished.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     deadline = time.monotonic() + 240
-    while not finished.artifacts(stage, store=store) and time.monotonic() < deadline and victim.poll() is None:
+    while not at_work() and time.monotonic() < deadline and victim.poll() is None:
         time.sleep(0.02)
     os.kill(victim.pid, signal.SIGKILL)
     assert victim.wait(timeout=30) == -signal.SIGKILL, "the study ended before it could be killed"
@@ -211,7 +218,7 @@ def test_a_killed_study_goes_on_where_it_was(finished, stage):
     assert 1 <= len(finished.artifacts(stage, store=store)) < 6
     assert not finished.artifacts("compare", store=store)
 
-    shown = finished.json("run", finished.file, store=store)
+    shown = finished.json("run", finished.file, "--runtime", runtime, store=store)
     after = finished.artifacts(store=store)
     assert all(after[path] == made for path, made in before.items())
     assert deltas(shown) == deltas(finished.json("show", "small"))

@@ -15,6 +15,7 @@ from tasks.core.rows import (
     read_rows,
     regrouped,
     shards,
+    write_kept,
     write_rows,
 )
 from tasks.core.store import content_digest
@@ -79,3 +80,13 @@ def test_memory_stays_flat_as_rows_grow(tmp_path):
 
     peak(1_000)  # imports
     assert peak(60_000) < 2 * peak(6_000)
+
+
+def test_rows_with_a_reason_are_dropped_with_it(tmp_path):
+    drop = {"row_id": "b", "source": "s", "origin": "o", "reason": "cut", "detail": ""}
+    kept, reasons = write_kept(
+        tmp_path, [{"row_id": "a"}, drop, {"row_id": "c"}, drop | {"row_id": "d"}], {"row_id": "string"}
+    )
+    assert (kept, reasons) == (2, {"cut": 2})
+    assert [row["row_id"] for row in read_rows(tmp_path)] == ["a", "c"]
+    assert [(row["row_id"], row["reason"]) for row in read_rows(tmp_path / "dropped")] == [("b", "cut"), ("d", "cut")]

@@ -12,7 +12,7 @@ from tasks.core.rows import OUTCOMES, QUESTIONS, VERDICTS, write_rows
 from tasks.core.store import Store
 from tasks.judge.config import JudgeConfig
 from tasks.judge.engine import Finding
-from tasks.judge.review import quality
+from tasks.judge.review import Drawn, quality
 
 runner = CliRunner()
 
@@ -112,7 +112,7 @@ def test_a_sheet_is_labelled_elsewhere_and_read_back(printed, tmp_path):
     sheet.write_text(
         "\n".join([lines[0], *(line + label for line, label in zip(lines[1:], "yynYN", strict=True))]) + "\n"
     )
-    found = quality(drawn, read_labels(sheet))
+    found = quality(drawn, read_labels(sheet, drawn))
     assert found.strata["right"].labelled == 3 and found.precision.estimate == pytest.approx(2 / 3)
     assert found.recall.estimate == pytest.approx(2 / 3)
 
@@ -133,14 +133,30 @@ def test_labelling_is_taken_up_where_it_was_left(printed, tmp_path):
     second = ask_labels(drawn, path, lambda row, left: asked.append((row["row_id"], left)) or "y")
     assert [left for _, left in asked] == [3, 2, 1]
     assert len(second) == 5 and second.items() >= first.items()
-    assert read_labels(path) == second
+    assert read_labels(path, drawn) == second
 
 
 def test_a_label_that_means_nothing_is_named(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("row_id,sample,label\na,0,y\nb,0,perhaps\n")
     with pytest.raises(DataError, match="row 3"):
-        read_labels(path)
+        read_labels(path, Drawn([], {}))
+
+
+def test_labels_of_other_answers_are_refused(printed, tmp_path):
+    """Lines of every file are numbered from one: a second file's rows have the names of the first one's."""
+    ask_labels(draw_sample(printed, 10, seed=0), tmp_path / "labels.csv", lambda row, left: "y")
+    other = json.loads(printed.read_text())
+    other["rows"][1]["answer"] = "20"
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    drawn = draw_sample(tmp_path / "other.json", 10, seed=0)
+    with pytest.raises(DataError, match=r"row 5: this label is of another answer than 1, sample 1"):
+        read_labels(tmp_path / "labels.csv", drawn)
+
+
+def test_labels_need_no_answers(printed, tmp_path):
+    (tmp_path / "labels.csv").write_text("row_id,sample,label\n1,0,y\n")
+    assert read_labels(tmp_path / "labels.csv", draw_sample(printed, 10, seed=0)) == {("1", 0): True}
 
 
 def test_rows_of_an_artifact_come_with_their_question_and_output(tmp_path):
