@@ -124,7 +124,8 @@ class Left:
         """Return what a model is asked, less what is dropped before."""
         read = self.follow(recipe.questions.name, recipe.questions)
         clean = self.shelf.clean(read.ref, recipe.dedup, recipe.decontaminate)
-        return Rows(read.count, self.shelf.questions(clean))
+        by_reference = recipe.judge.mode == "reference"
+        return Rows(read.count, self.shelf.questions(clean, needs_reference=by_reference))
 
     def _retrieve(self, name: str, recipe: Retrieve) -> Rows:
         queries = self.follow(name, recipe.queries)

@@ -28,6 +28,7 @@ from flows.study import Runtime, Source, Study
 from flows.work import Refs, Run, RunRefs, ScoreRefs, Work, prepare
 from tasks.anneal.config import identity as anneal_identity
 from tasks.anneal.task import anneal_arms, release
+from tasks.checkpoint.resolve import fetch_weights
 from tasks.compare.task import compare_arms
 from tasks.compare.task import identity as compare_identity
 from tasks.core.store import ArtifactRef
@@ -42,11 +43,8 @@ def assess(study: Study, runtime: Runtime = Runtime()) -> Path:  # noqa: B008 - 
     """Carry out a study and return the folder of its report."""
     work = prepare(study, runtime)
     check_worth(work)
-    records = dict[str, ArtifactRef]()
-    for source in study.sources:
-        records[source.name] = _records(work, source, tuple(records.values()))
-    packs = {name: _pack(work, name, ref) for name, ref in records.items()}
-    work.check_repeats(packs)
+    fetch_weights(study.base)
+    records, packs = gather(work)
     items = list_items(work)
     overlaps = find_overlaps(work, records, items)
     plans = {run: _plan(work, run, packs) for run in work.runs}
@@ -56,6 +54,23 @@ def assess(study: Study, runtime: Runtime = Runtime()) -> Path:  # noqa: B008 - 
     comparison = _compare(work, models, scores, grades, overlaps)
     made = Made(records, packs, items, overlaps, plans, models, scores, grades, comparison)
     return _conclude(work, record_study(work, made))
+
+
+def gather(work: Work) -> tuple[Refs, Refs]:
+    """Return each source's records and each source's pack, in the study's order.
+
+    What a model makes is made last, and each pack is checked as it comes: nobody pays a teacher for a study in which
+    another candidate is too small.
+
+    Raises:
+        StudyError: if a candidate would be repeated more often than the study allows.
+    """
+    records, packs, sources = dict[str, ArtifactRef](), dict[str, ArtifactRef](), work.study.sources
+    for source in sorted(sources, key=lambda source: isinstance(source.recipe, TaughtRecipe)):
+        records[source.name] = _records(work, source, tuple(records.values()))
+        packs[source.name] = _pack(work, source.name, records[source.name])
+        work.check_repeats(packs)
+    return {one.name: records[one.name] for one in sources}, {one.name: packs[one.name] for one in sources}
 
 
 def _conclude(work: Work, ref: ArtifactRef) -> Path:

@@ -1,7 +1,7 @@
 """What a study can show: its benchmarks counted, the training noise it must reckon with, and the power that follows.
 
-The noise is that of earlier studies of the same base model in the store; without any, what the study declares; else a
-default, called so. `tasks.compare.power` does the rest.
+The noise is that of earlier studies of the same base model in the store; where they say too little, or there are none,
+what the study declares; else a default, called so. `tasks.compare.power` does the rest.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def power_of(work: Work, earlier: Sequence[SeedScores], item_share: float) -> Po
         _benchmarks(work, earlier),
         seeds=_seeds(work),
         candidates=len(work.study.candidates),
-        noise=training_noise(earlier, source=EARLIER) or declared_noise(config),
+        noise=training_noise(earlier, declared_noise(config), source=EARLIER),
         config=config,
         item_share=item_share,
     )

@@ -1,8 +1,8 @@
 """`assay`: the command line, and the only reader of it and of the environment.
 
 Exit codes: 0 done; 1 an error that nothing below names; 2 a study or a command line that makes no sense, nothing was
-started; 3 data that cannot be used; 4 an engine failed; 5 the machine failed, run it again; 6 a result is missing or
-does not belong; 7 a budget is spent; 130 interrupted.
+started, but for the recipe of a candidate that turns out too small; 3 data that cannot be used; 4 an engine failed; 5
+the machine failed, run it again; 6 a result is missing or does not belong; 7 a budget is spent; 130 interrupted.
 """
 
 from __future__ import annotations

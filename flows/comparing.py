@@ -172,7 +172,10 @@ def as_json(compared: Compared, report: Path | None) -> dict[str, Any]:
 def _comparison(lined_up: LineUp, names: Sequence[str]) -> Comparison:
     """Return the comparison, its candidates and benchmarks in the order in which they were named."""
     benchmarks = [fact.name for fact in lined_up.facts]
-    facts = [BenchmarkFacts(name=fact.name, domain=fact.domain, metric=fact.metric) for fact in lined_up.facts]
+    facts = [
+        BenchmarkFacts(name=fact.name, domain=fact.domain, metric=fact.metric, most_items=_most_items(fact.name))
+        for fact in lined_up.facts
+    ]
     math = any(fact.domain == "math" for fact in facts)
     config = CompareConfig() if math else CompareConfig(primary=tuple(benchmarks))
     tables = {key: _scores(key, table) for key, table in lined_up.tables.items()}
@@ -182,6 +185,11 @@ def _comparison(lined_up: LineUp, names: Sequence[str]) -> Comparison:
         deltas = sorted(one.deltas, key=lambda delta: benchmarks.index(delta.benchmark))
         candidates.append(one.model_copy(update={"deltas": tuple(deltas)}))
     return found.model_copy(update={"candidates": tuple(candidates)})
+
+
+def _most_items(benchmark: str) -> int | None:
+    """Return how many items a benchmark of the registry has; of others nobody knows."""
+    return max(REGISTRY[benchmark].items) if benchmark in REGISTRY else None
 
 
 def _scores(key: Key, table: Table) -> Scores:

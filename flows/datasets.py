@@ -45,7 +45,7 @@ def check_dataset(field: str, dataset: Dataset) -> None:
     if dataset.recipe is not None:
         return
     try:
-        records_identity(dataset)  # a hub dataset without a revision has none, and need not be reached to know it
+        records_identity(dataset)  # a hub dataset without a commit has none, and need not be reached to know it
         ingest_source.columns_of(dataset.as_read)
     except DataError as error:
         raise StudyError(f"{field}.{dataset.name}: {error.message}", remedy=error.remedy) from error

@@ -19,7 +19,7 @@ _held: list[int] = []
 
 @contextmanager
 def device(store: Store, identities: Iterable[Identity]) -> Iterator[None]:
-    """Hold this machine's device: one anneal, evaluation or teacher at a time.
+    """Hold this machine's device: one anneal, evaluation or teacher of this user and temporary folder at a time.
 
     What is all in the store needs none; who holds it already holds it on.
     """

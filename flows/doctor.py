@@ -42,7 +42,7 @@ def examine(runtime: Runtime) -> Iterator[Finding]:
     yield _probe("faiss", set_up, _faiss)
     yield _probe("prefect", set_up + "; with a server, check PREFECT_API_URL", _prefect)
     yield _probe("mlflow", set_up, _mlflow)
-    python = Path(runtime.evaluate.python)
+    python = runtime.evaluate.interpreter
     yield _probe("opencompass", f"run `make setup`; it makes {python}", lambda: _opencompass(python))
 
 

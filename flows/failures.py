@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from flows.recipes import Failures
 from flows.workshop import Workshop
+from tasks.core.asked import asked
 from tasks.core.errors import StudyError
-from tasks.core.rows import ITEMS, read_rows
+from tasks.core.rows import ITEMS, RECORDS, read_rows
 from tasks.core.store import ArtifactRef
 from tasks.decontaminate.exact import shared_items
 
@@ -17,15 +18,16 @@ def failures(shop: Workshop, recipe: Failures) -> ArtifactRef:
         StudyError: if no benchmark is declared, or one of its items is among the questions.
     """
     records = shop.read(recipe.questions)
-    prove_unseen(shop, shop.questions(records), recipe.questions.name)
-    questions = shop.questions(shop.clean(records, recipe.dedup, recipe.decontaminate))
+    prove_unseen(shop, records, recipe.questions.name)
+    clean = shop.clean(records, recipe.dedup, recipe.decontaminate)
+    questions = shop.questions(clean, needs_reference=True)
     answers = shop.answers(questions, recipe.prompt, recipe.model)
     verdicts = shop.verdicts(recipe.judge, recipe.prompt.samples, answers, questions)
     return shop.failed(recipe.wrong, questions, verdicts)
 
 
-def prove_unseen(shop: Workshop, questions: ArtifactRef, name: str) -> None:
-    """Prove by hash that no benchmark item is among the questions: weaknesses found on a test would train for it.
+def prove_unseen(shop: Workshop, records: ArtifactRef, name: str) -> None:
+    """Prove by hash that no benchmark item is among what records ask: what is made from a test would train for it.
 
     What is only close to an item is dropped by `decontaminate`; an item itself means that the split is wrong.
 
@@ -38,9 +40,9 @@ def prove_unseen(shop: Workshop, questions: ArtifactRef, name: str) -> None:
             remedy="declare `benchmarks`, so that their items can be told from training questions",
         )
     store = shop.store
-    asked = ((row["row_id"], row["question"]) for row in read_rows(store.folder(questions), ["row_id", "question"]))
+    questions = ((row["row_id"], asked(row)) for row in read_rows(store.folder(records), RECORDS))
     items = ((row["benchmark"], row["item"], row["text"]) for row in read_rows(store.folder(shop.items), ITEMS))
-    if shared := shared_items(asked, items):
+    if shared := shared_items(questions, items):
         first = shared[0]
         raise StudyError(
             f"{name}: {len(shared)} of its questions are benchmark items, the first is {first.item} of "

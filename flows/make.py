@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import flow
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from flows.augment import augment
 from flows.caching import cached
@@ -53,7 +53,7 @@ from tasks.retrieve.config import Bm25Config, DenseConfig
 
 STAGE = "recipe"
 #: Raised whenever a flow takes other steps for the same recipe.
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 _VERSIONS = {
     "decontaminate": DECONTAMINATE_VERSION,
     "dedup": DEDUP_VERSION,
@@ -76,7 +76,7 @@ class Order(Frozen):
     """
 
     name: Name
-    recipe: TaughtRecipe
+    recipe: TaughtRecipe = Field(discriminator="kind")
     benchmarks: tuple[BenchmarkConfig, ...] = ()
     evaluate: EvaluateConfig = EvaluateConfig()
 

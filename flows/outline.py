@@ -176,10 +176,10 @@ def _warnings(work: Work, packs: dict[str, ArtifactRef | None]) -> tuple[str, ..
 
 def _repeats(work: Work, packs: dict[str, ArtifactRef | None]) -> tuple[str, ...]:
     held = {name: pack for name, pack in packs.items() if pack}
-    if len(held) < len(packs):
-        return ("how often each candidate repeats is known once its source is packed",)
+    unknown = ", ".join(work.unsized(held))
+    told = [f"how often these would be repeated is known once they are packed: {unknown}"] if unknown else []
     try:
         work.check_repeats(held)
     except StudyError as error:
-        return (str(error),)
-    return ()
+        told.append(str(error))
+    return tuple(told)

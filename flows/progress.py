@@ -83,10 +83,13 @@ class AnnealProgress(Meter):
 
     stage = "anneal"
 
+    def __init__(self, total: int) -> None:
+        super().__init__(total)
+        self._counted = set[str]()  # a retry finds what was finished before it, and says so again
+
     def __call__(self, state: AnnealState) -> None:
         if state.state in ("finished", "cached"):
-            loss = f"  loss {state.loss:.3f}" if state.loss is not None else ""
-            self.finish(f"{state.job}{loss}", cached=state.state == "cached")
+            self._count(state)
         elif state.state == "starting":
             say(self.stage, f"{state.job or 'starting Ray and DeepSpeed'}")
         else:
@@ -94,6 +97,12 @@ class AnnealProgress(Meter):
                 self._started = time.monotonic()  # the engine is up: its start says nothing of the time left
             rate = f"{state.tokens_per_second:,.0f} tokens/s" if state.tokens_per_second else ""
             self.pulse(f"{state.job}  step {state.step} of {state.steps}  {rate}")
+
+    def _count(self, state: AnnealState) -> None:
+        if state.job not in self._counted:
+            self._counted.add(state.job)
+            loss = f"  loss {state.loss:.3f}" if state.loss is not None else ""
+            self.finish(f"{state.job}{loss}", cached=state.state == "cached")
 
 
 class EvaluateProgress(Meter):

@@ -13,13 +13,12 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-import yaml
 from prefect import flow
 
 from flows.caching import cached
 from flows.datasets import read_records
+from flows.declared import parse, read_yaml
 from flows.device import device
 from flows.progress import AnnealProgress, say
 from flows.recipes import Distill
@@ -91,16 +90,18 @@ class Making(Frozen):
 def quickstart(folder: Path, runtime: Runtime) -> Study:
     """Make the demo's study in `folder`, with its data, benchmarks and models, and return it.
 
-    What is there already stays as it is, so the study may be edited and run again.
+    What is there already stays as it is, so the study may be edited and run again; what differs is named.
+
+    Raises:
+        StudyError: if this is no checkout, or the study or `making.yaml` makes no sense.
     """
     if not SHIPPED.exists():
         raise StudyError(f"{SHIPPED} is not there", remedy="run the demo from a checkout: git clone, then make demo")
+    folder.mkdir(parents=True, exist_ok=True)
     for path in sorted(SHIPPED.iterdir()):
-        if not (folder / path.name).exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, folder / path.name)
+        _write_once(folder / path.name, path.read_bytes(), "the shipped one")
     study = load_study(folder / "study.yaml")
-    making = Making.model_validate(yaml.safe_load((folder / "making.yaml").read_text(encoding="utf-8")))
+    making = parse(Making, read_yaml(folder / "making.yaml"), str(folder / "making.yaml"))
     _write_held_out(folder, making, study)
     make_models(study, making, runtime, folder)
     return study
@@ -180,13 +181,22 @@ def _write_held_out(folder: Path, making: Making, study: Study) -> None:
     sets = [making.teacher.problems, *(recipe for recipe in recipes if isinstance(recipe, ProblemSet))]
     taken = {p.question for drawn in sets for p in draw_problems(drawn.problems, drawn.count, drawn.seed)}
     for name, recipe in making.held_out.items():
-        path = folder / f"{name}.jsonl"
-        if not path.exists():
-            drawn = draw_problems(recipe.problems, recipe.count * 20, recipe.seed)
-            fresh = list(islice((p for p in drawn if p.question not in taken), recipe.count))
-            rows: list[dict[str, Any]] = [{"question": p.question, "answer": worked_solution(p)} for p in fresh]
-            path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-            say("rules", f"{len(rows)} held-out problems in {path}")
+        drawn = draw_problems(recipe.problems, recipe.count * 20, recipe.seed)
+        fresh = islice((p for p in drawn if p.question not in taken), recipe.count)
+        rows = [{"question": p.question, "answer": worked_solution(p)} for p in fresh]
+        text = "".join(json.dumps(row) + "\n" for row in rows)
+        if _write_once(folder / f"{name}.jsonl", text.encode(), f"what {folder / 'making.yaml'} now asks for"):
+            say("rules", f"{len(rows)} held-out problems in {folder / name}.jsonl")
+
+
+def _write_once(path: Path, content: bytes, expected: str) -> bool:
+    """Write a file unless it is there, and say whether it was written; one that is not as `expected` is named."""
+    if not path.exists():
+        path.write_bytes(content)
+        return True
+    if path.read_bytes() != content:
+        say("demo", f"[yellow]{path} differs from {expected} and is kept; delete {path.parent} to start anew[/]")
+    return False
 
 
 def _lay(model: Path, folder: Path) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from tasks.core.identity import Frozen
 from tasks.decontaminate.config import DecontaminateConfig
@@ -36,6 +36,36 @@ QUESTION_SETS: dict[str, dict[RecordField, str]] = {
     "math": {"question": "problem", "reference": "solution"},
     "numinamath": {"question": "problem", "reference": "solution"},
 }
+
+
+def _answers(model: GenerateConfig) -> GenerateConfig:
+    if model.sampling is None:
+        raise ValueError("a recipe reads answers, and `scoring` gives none; give `sampling` instead")
+    if model.model.engine == "scripted":
+        raise ValueError("model.engine: `scripted` is a stand-in of unit tests; take `vllm` or `openai`")
+    return model
+
+
+#: A model that answers.
+Answerer = Annotated[GenerateConfig, AfterValidator(_answers)]
+
+
+def _check_draws(field: str, model: GenerateConfig, samples: int) -> None:
+    """Refuse greedy answers to a question that is asked more than once: copies, of which one tells all."""
+    if samples > 1 and model.sampling is not None and model.sampling.temperature == 0:
+        raise ValueError(
+            f"{field}.sampling.temperature: at 0 the {samples} answers to a question are one answer {samples} times; "
+            "give a temperature above 0"
+        )
+
+
+def _check_majority(field: str, model: GenerateConfig, prompt: PromptConfig, judge: JudgeConfig) -> None:
+    """Refuse a majority of too few answers, or of copies."""
+    if judge.mode not in ("self", "both"):
+        return
+    if prompt.samples < judge.k:
+        raise ValueError(f"prompt.samples: a majority of {judge.k} needs as many answers; give that or more")
+    _check_draws(field, model, prompt.samples)
 
 
 class Dataset(SourceConfig):
@@ -81,7 +111,8 @@ class Distill(Frozen):
     answers" dropped; what must agree with what is left open there, and is `judge` here.
 
     Attributes:
-        questions: with a reference each, or some, or none (then `judge.mode` must be ``self``).
+        questions: with a reference each, or some, or none (then `judge.mode` must be ``self``). In mode ``reference``
+            those without one are not asked.
         teacher: who answers, and how.
         prompt: how it is asked, and how often.
         judge: which answers hold up.
@@ -90,24 +121,23 @@ class Distill(Frozen):
         originals: for ``keep: {answers: original}``, the same questions with the answers that they came with, where
             those are not the references. Questions are matched by their words.
         dedup: which questions are the same; null asks all that are not the same row word for word.
-        decontaminate: which questions give a benchmark's item away.
+        decontaminate: which questions, and which of them with their answers, give a benchmark's item away.
     """
 
     kind: Literal["distill"]
     questions: Dataset
-    teacher: GenerateConfig
+    teacher: Answerer
     prompt: PromptConfig = PromptConfig(samples=4)
     judge: JudgeConfig = JudgeConfig()
-    reader: GenerateConfig | None = None
+    reader: Answerer | None = None
     keep: KeepConfig = KeepConfig()
     originals: Dataset | None = None
     dedup: DedupConfig | None = DedupConfig()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
 
     @model_validator(mode="after")
-    def _has_enough_samples(self) -> Distill:
-        if self.judge.mode in ("self", "both") and self.prompt.samples < self.judge.k:
-            raise ValueError(f"prompt.samples: a majority of {self.judge.k} needs as many answers; give that or more")
+    def _can_agree(self) -> Distill:
+        _check_majority("teacher", self.teacher, self.prompt, self.judge)
         if self.originals is not None and self.keep.answers == "teacher":
             raise ValueError("originals: `keep.answers` is teacher, so they are not used; leave them out")
         return self
@@ -117,7 +147,8 @@ class Failures(Frozen):
     """Questions of a training split that a model gets wrong again and again: its weaknesses.
 
     Attributes:
-        questions: a training split, with references. A question of a declared benchmark among them stops the flow.
+        questions: a training split, with references; those without one are not asked. A question of a declared
+            benchmark among them stops the flow.
         model: who answers, and how; the study's base model, usually.
         prompt: how it is asked, and how often.
         judge: which answers are right; only ``reference`` makes sense.
@@ -128,7 +159,7 @@ class Failures(Frozen):
 
     kind: Literal["failures"]
     questions: Dataset
-    model: GenerateConfig
+    model: Answerer
     prompt: PromptConfig = PromptConfig(samples=4)
     judge: JudgeConfig = JudgeConfig()
     wrong: int = Field(default=3, ge=1)
@@ -141,6 +172,7 @@ class Failures(Frozen):
             raise ValueError(f"wrong: {self.wrong} of {self.prompt.samples} answers cannot be wrong; lower it")
         if self.judge.mode != "reference":
             raise ValueError("judge.mode: a failure is an answer that is not the reference; leave `reference`")
+        _check_draws("model", self.model, self.prompt.samples)
         return self
 
 
@@ -148,7 +180,8 @@ class Retrieve(Frozen):
     """The rows of a pool that are nearest to some questions: the paper's *math-retrieval*.
 
     Attributes:
-        queries: the questions, or the recipe that finds them.
+        queries: the questions, or the recipe that finds them. A question of a declared benchmark among them stops the
+            flow.
         pool: where rows are looked for; test splits are never found.
         embed: the encoder (dense retrieval alone).
         search: ``dense`` by vectors, or ``bm25`` by words.
@@ -176,7 +209,8 @@ class Augment(Frozen):
     """New problems like given ones, kept where two solutions, blind to each other, agree: *weakness-augmented*.
 
     Attributes:
-        seeds: the given problems, or the recipe that finds them.
+        seeds: the given problems, or the recipe that finds them. A question of a declared benchmark among them stops
+            the flow.
         writer: who writes a new problem, and how.
         similar: how it is asked for one, and how many for each seed.
         largest_overlap: the most that a new problem may have in common with its seed (Jaccard of 3-word shingles).
@@ -185,20 +219,30 @@ class Augment(Frozen):
         judge: which solutions hold up.
         keep: which solution is kept.
         dedup: which problems are the same; null keeps all that are not the same word for word.
-        decontaminate: which problems give a benchmark's item away.
+        decontaminate: which problems, and which of them with their solutions, give a benchmark's item away.
     """
 
     kind: Literal["augment"]
     seeds: Dataset | Failures | Retrieve
-    writer: GenerateConfig
+    writer: Answerer
     similar: PromptConfig = PromptConfig(template=SIMILAR_TEMPLATE)
     largest_overlap: float = Field(default=0.7, ge=0, le=1)
-    solver: GenerateConfig
+    solver: Answerer
     prompt: PromptConfig = PromptConfig(samples=2)
     judge: JudgeConfig = JudgeConfig(mode="self", threshold=1.0, k=2)
     keep: KeepConfig = KeepConfig()
     dedup: DedupConfig | None = DedupConfig()
     decontaminate: DecontaminateConfig = DecontaminateConfig()
+
+    @model_validator(mode="after")
+    def _can_agree(self) -> Augment:
+        if self.judge.mode == "reference":
+            raise ValueError("judge.mode: a new problem has no reference; give `self`")
+        if self.keep.answers == "original":
+            raise ValueError("keep.answers: a new problem came with no answer; leave `teacher`")
+        _check_draws("writer", self.writer, self.similar.samples)
+        _check_majority("solver", self.solver, self.prompt, self.judge)
+        return self
 
 
 TaughtRecipe = Distill | Failures | Retrieve | Augment

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flows.caching import cached
-from flows.failures import failures
+from flows.failures import failures, prove_unseen
 from flows.recipes import Dataset, Failures, Retrieve
 from flows.workshop import Workshop
 from tasks.core.store import ArtifactRef
@@ -23,8 +23,17 @@ def retrieve(shop: Workshop, recipe: Retrieve) -> ArtifactRef:
 
 
 def seeds(shop: Workshop, declared: Dataset | Failures) -> ArtifactRef:
-    """Return what a recipe starts from, as records."""
-    return failures(shop, declared) if isinstance(declared, Failures) else shop.read(declared)
+    """Return what a recipe starts from, as records.
+
+    Raises:
+        StudyError: if an item of a declared benchmark is among them.
+    """
+    if isinstance(declared, Failures):
+        return failures(shop, declared)
+    records = shop.read(declared)
+    if shop.items is not None:
+        prove_unseen(shop, records, declared.name)
+    return records
 
 
 def _search(shop: Workshop, recipe: Retrieve, queries: ArtifactRef, pool: dict[str, ArtifactRef]) -> ArtifactRef:

@@ -19,7 +19,9 @@ from tasks.core.rows import VERDICTS, read_rows, shards
 from tasks.core.store import MANIFEST, Manifest
 from tasks.judge.review import Drawn, Name, draw
 
-COLUMNS = ("row_id", "sample", "answer_id", "verdict", "method", "gold", "answer", "evidence", "question", "output", "label")
+COLUMNS = (
+    "row_id", "sample", "answer_id", "verdict", "method", "gold", "answer", "evidence", "question", "output", "label",
+)  # fmt: skip
 #: What a person may say of an answer, and what it means; anything else is asked again.
 _LABELS = {"y": True, "n": False, "yes": True, "no": False, "1": True, "0": False, "true": True, "false": False}
 
@@ -48,7 +50,7 @@ def draw_sample(source: Path, size: int, seed: int) -> Drawn:
 
 
 def _answer_id(row: Mapping[str, Any]) -> str:
-    """Return what tells an answer and its gold from others in rows of the same name; no spreadsheet takes it for a number.
+    """Return what tells an answer and its gold from others in rows of the same name.
 
     The texts themselves would not do: a spreadsheet makes dates and decimals of them.
     """

@@ -49,9 +49,9 @@ class Shelf:
             records = self.store.find(dedup_identity(same, [records]))
         return self.store.find(clean_identity(overlap, records, self.items)) if records and self.items else None
 
-    def questions(self, records: Maybe) -> Maybe:
-        """Find what records ask."""
-        return self.store.find(questions_identity(records)) if records else None
+    def questions(self, records: Maybe, *, needs_reference: bool = False) -> Maybe:
+        """Find what records ask; where they are to be judged by references, of those that have one."""
+        return self.store.find(questions_identity(records, needs_reference)) if records else None
 
     def requests(self, questions: Maybe, prompt: PromptConfig) -> Maybe:
         """Find what a model is asked about questions."""

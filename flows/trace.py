@@ -54,7 +54,8 @@ def trace(store: Store, row_id: str) -> list[Event]:
     if not events:
         raise DataError(
             f"no row {row_id!r} in {store.root}",
-            remedy="give the whole row id as it stands in the records or the dropped rows; name its store with --store",
+            remedy="give the whole row id as the records have it, and name its store with --store; a row that `ingest` "
+            "dropped never had one: its file, line and reason are in the artifact's dropped/",
         )
     records = [read_record(store, latest(store, name).record) for name in names(store)]
     for record in records:

@@ -28,9 +28,11 @@ from tasks.evaluate.config import BenchmarkConfig, EvaluateJob
 from tasks.evaluate.custom import read_custom
 from tasks.evaluate.drain import identity_of
 from tasks.evaluate.items import items_identity
+from tasks.evaluate.registry import REGISTRY
 from tasks.evaluate.suite import check_allowed, data_files, domain_of, is_written_out, metric_of
 from tasks.judge.regrade import RegradeConfig, RegradeJob
-from tasks.mix.plan import check_epochs
+from tasks.mix.config import CandidateShare, PlanConfig
+from tasks.mix.plan import check_epochs, sized_by
 from tasks.mix.task import pack_identity, plan_identity, read_size, sources
 
 Refs = Mapping[str, ArtifactRef]
@@ -184,7 +186,12 @@ class Work:
             for (run, benchmark), ref in scores.items()
         ]
         facts = [
-            BenchmarkFacts(name=benchmark.name, domain=domain_of(benchmark), metric=metric_of(benchmark))
+            BenchmarkFacts(
+                name=benchmark.name,
+                domain=domain_of(benchmark),
+                metric=metric_of(benchmark),
+                most_items=_most_items(benchmark),
+            )
             for benchmark in self.study.benchmarks
         ]
         return scored, facts, CONTROL, self.study.compare
@@ -194,16 +201,29 @@ class Work:
         return identity_of(job, self.study.evaluate, self.runtime.evaluate)
 
     def check_repeats(self, packs: Refs) -> None:
-        """Refuse candidates that would be repeated more often than the study allows.
+        """Refuse candidates that would be repeated more often than the study allows, as far as `packs` says it.
 
         Raises:
             StudyError: naming the candidate and what would fit.
         """
         sizes = {name: read_size(self.store, pack) for name, pack in packs.items()}
-        for arm in self.study.arms:
-            plan = self.study.plan(arm, self.study.seeds[0])
-            if plan.candidate is not None:
-                check_epochs(plan, plan.candidate, sizes, self.study.max_epochs)
+        for plan, candidate in self._mixtures():
+            if packs.keys() >= sized_by(plan, candidate):
+                check_epochs(plan, candidate, sizes, self.study.max_epochs)
+
+    def unsized(self, packs: Refs) -> list[str]:
+        """Return the candidates of which `packs` does not say yet how often they would be repeated."""
+        return [one.name for plan, one in self._mixtures() if not packs.keys() >= sized_by(plan, one)]
+
+    def _mixtures(self) -> list[tuple[PlanConfig, CandidateShare]]:
+        """Return how each candidate's arm is drawn; the seed makes no difference to how much of it is taken."""
+        plans = [self.study.plan(arm, self.study.seeds[0]) for arm in self.study.arms]
+        return [(plan, plan.candidate) for plan in plans if plan.candidate is not None]
+
+
+def _most_items(benchmark: BenchmarkConfig) -> int:
+    """Return how many items a benchmark has where none is left out."""
+    return len(read_custom(benchmark).rows) if benchmark.custom else max(REGISTRY[benchmark.name].items)
 
 
 def prepare(study: Study, runtime: Runtime) -> Work:

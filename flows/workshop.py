@@ -70,13 +70,19 @@ class Workshop:
             records = once(self.name, same, [records], self.store.root)
         if self.items is None:
             say("clean", f"[yellow]{self.name}: no benchmark is declared, so nothing was decontaminated[/]")
-            return records
-        apart = cached(decontaminate, self.store, [clean_identity(overlap, records, self.items)])
-        return apart(self.name, overlap, records, self.items, self.store.root)
+        return self.apart(records, overlap)
 
-    def questions(self, records: ArtifactRef) -> ArtifactRef:
-        """Return what records ask (QUESTIONS)."""
-        return cached(as_questions, self.store, [questions_identity(records)])(self.name, records, self.store.root)
+    def apart(self, records: ArtifactRef, overlap: DecontaminateConfig) -> ArtifactRef:
+        """Return records without what gives a benchmark's item away; all of them where no benchmark is declared."""
+        if self.items is None:
+            return records
+        clean = cached(decontaminate, self.store, [clean_identity(overlap, records, self.items)])
+        return clean(self.name, overlap, records, self.items, self.store.root)
+
+    def questions(self, records: ArtifactRef, *, needs_reference: bool = False) -> ArtifactRef:
+        """Return what records ask (QUESTIONS); where they are to be judged by references, of those that have one."""
+        read = cached(as_questions, self.store, [questions_identity(records, needs_reference)])
+        return read(self.name, records, self.store.root, needs_reference)
 
     def answers(self, questions: ArtifactRef, prompt: PromptConfig, model: GenerateConfig) -> ArtifactRef:
         """Return what a model answers (OUTCOMES)."""

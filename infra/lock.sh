@@ -25,6 +25,7 @@ override=(--override infra/locks/overrides.txt)
 
 resolve main pyproject.toml --extra dev --extra cpu "${unwanted[@]}" "${override[@]}"
 resolve eval infra/locks/eval.in
-# On a GPU machine, in place of main.txt; its torch is the CUDA build of the package index.
+# On a GPU machine, in place of main.txt and eval.txt; their torch is the package index's own, with CUDA.
 unset UV_FIND_LINKS UV_EXTRA_INDEX_URL
-resolve gpu pyproject.toml --extra vllm --extra faiss-gpu --extra flash-attn "${override[@]}"
+resolve gpu pyproject.toml --extra dev --extra vllm --extra faiss-gpu "${override[@]}"
+resolve eval-gpu infra/locks/eval.in --constraint infra/locks/eval.txt

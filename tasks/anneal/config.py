@@ -45,7 +45,8 @@ class AnnealConfig(Frozen):
         global_batch: sequences in one optimiser step, over all workers.
         sequence_length: tokens in one sequence; shorter ones are padded.
         dtype: of the weights in the forward and backward pass and of the saved model; the optimiser keeps float32.
-        attention: the implementation of attention; ``eager`` is the fastest for short sequences on a CPU.
+        attention: the implementation of attention; ``eager`` is the fastest for short sequences on a CPU. No
+            ``flash_attention_2``: in batches of more than one sequence, documents would see each other.
         initialise: start from the base's weights, or from random ones drawn with the job's seed.
     """
 
@@ -71,6 +72,7 @@ class AnnealRuntime(Frozen):
         parallel_jobs: jobs trained side by side, each by `workers` processes. For models too small to fill the machine.
         use_gpu: one GPU a worker (NCCL) instead of one CPU core (Gloo).
         zero_stage: what DeepSpeed shards over the workers: 0 nothing, 1 optimiser, 2 gradients too, 3 weights too.
+            In bfloat16 0 is 1: DeepSpeed's own bfloat16 optimiser would add gradients up in bfloat16.
         offload: keep the optimiser's state in the host's memory (stages 1 to 3).
         micro_batch: sequences in one forward pass of one worker; by default as many as there are for it in a step.
         gradient_checkpointing: compute activations again in the backward pass, to save memory.

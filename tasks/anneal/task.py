@@ -4,30 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.anneal.config import AnnealJob, AnnealRuntime
 from tasks.anneal.engine import AnnealEngine, Report
-from tasks.core.errors import InfrastructureError
+from tasks.core.retries import RETRIES
 from tasks.core.store import ArtifactRef
 
 
-async def _machine_failed(_task: object, _run: object, state: Any) -> bool:
-    """Say whether a failed run is worth another: only where the machine failed."""
-    error = await state.aresult(raise_on_failure=False)
-    return isinstance(error, InfrastructureError)
-
-
-@task(
-    name="anneal",
-    retries=2,
-    retry_delay_seconds=[5, 30],
-    retry_condition_fn=_machine_failed,
-    cache_policy=NO_CACHE,  # the store is the cache: its keys are explicit
-)
+@task(name="anneal", cache_policy=NO_CACHE, **RETRIES)  # the store is the cache: its keys are explicit
 def anneal_arms(
     jobs: Sequence[AnnealJob],
     runtime: AnnealRuntime,

@@ -1,4 +1,4 @@
-"""Differences on the benchmark items that a candidate's rows do not match, and whether a gain sits on the others.
+"""Differences on the benchmark items that a candidate's rows do not match, and which gains sit on the others.
 
 Each item has an overlap with the candidate's rows: the highest share of its n-grams that any one row holds. From a
 threshold on it is matched, below it is clean; an item too short to be looked for counts as clean, since nothing says
@@ -14,9 +14,10 @@ called contaminated only where matched items also gained more than clean ones be
 
 with the intervals' centres, standard errors and degrees of freedom on the two sets of items, one-sided at the study's
 alpha (Welch, 1947; Satterthwaite, 1946). Both standard errors hold the training variance, though the two sets
-share their seeds, so the test errs to the side of not accusing. That every gain has to pass it needs no adjustment (an
-intersection-union test). The idea of comparing clean with contaminated items is that of GPT-3 (Brown et al. 2020,
-appendix C) and of Llama 3 (Dubey et al. 2024, section 5.1.4), who print the difference without a test.
+share their seeds, so the test errs to the side of not accusing. Each gain is judged by itself, by Holm over the
+candidate's gains: an honest candidate is accused of any leak at most at that level. The idea of comparing clean with
+contaminated items is that of GPT-3 (Brown et al. 2020, appendix C) and of Llama 3 (Dubey et al. 2024, section 5.1.4),
+who print the difference without a test.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from tasks.compare.config import BenchmarkFacts, CompareConfig
 from tasks.compare.findings import find
 from tasks.compare.pairing import Floats, Paired
 from tasks.core.errors import IntegrityError
+from tasks.core.multiplicity import holm
 from tasks.core.results import ConditionedDelta, Delta
 
 #: By (benchmark, item): the highest share of the item's n-grams that one row of a candidate holds, 0 to 1; NaN where
@@ -77,20 +79,22 @@ def condition(
 
 def where_gains_sit(
     gains: Sequence[Delta], conditioned: Sequence[ConditionedDelta], threshold: float, alpha: float
-) -> Sits:
-    """Return on which items a candidate's gains sit, at one threshold.
+) -> dict[str, Sits]:
+    """Return on which items each of a candidate's gains sits, by benchmark, at one threshold.
 
-    ``clean``: some gain is still shown up on clean items. ``matched``: none is, and each is larger on matched items
-    beyond chance, at one-sided level `alpha`. ``unclear``: none is, and too few items are left on either side to tell.
+    ``clean``: it is still shown up on clean items. ``matched``: it is not, and it is larger on matched items beyond
+    chance (Holm over the gains, one-sided at `alpha`). ``unclear``: neither; too few items are left on either side.
 
     Args:
-        gains: the primaries that are shown up on all items; at least one.
+        gains: the primaries that are shown up on all items.
     """
     names = {gain.benchmark for gain in gains}
     here = [one for one in conditioned if one.threshold == threshold and one.benchmark in names]
-    if any(one.shown_up for one in here):
-        return "clean"
-    return "matched" if all(one.p_matched is not None and one.p_matched <= alpha for one in here) else "unclear"
+    larger = holm([1.0 if one.p_matched is None else one.p_matched for one in here], alpha)
+    return {
+        one.benchmark: "clean" if one.shown_up else "matched" if more else "unclear"
+        for one, more in zip(here, larger, strict=True)
+    }
 
 
 def unchecked_warnings(conditioned: Sequence[ConditionedDelta]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from tasks.core.results import Domain
 from tasks.core.store import ArtifactRef
 
 #: Raised whenever the meaning of a comparison changes.
-STAGE_VERSION = 3
+STAGE_VERSION = 4
 
 #: From this many seeds on, a pooled domain's margin is 1 point by default, below it 1.5.
 _MANY_SEEDS = 5
@@ -83,11 +83,16 @@ class CompareConfig(Frozen):
 
 
 class BenchmarkFacts(Frozen):
-    """What a comparison has to know of a benchmark."""
+    """What a comparison has to know of a benchmark.
+
+    Attributes:
+        most_items: how many items there are to be had; None where nobody knows.
+    """
 
     name: str
     domain: Domain
     metric: str
+    most_items: int | None = None
 
 
 class FilterArm(Frozen):

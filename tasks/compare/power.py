@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy import special
 
 from tasks.compare.chances import CHANCE, any_of, benchmark_power, effect_chance, first_up
 from tasks.compare.config import BenchmarkFacts, CompareConfig
@@ -43,6 +44,8 @@ _MOST_SEEDS, _MOST_ITEMS_TIMES = 50, 100.0
 _TIMES = (0.5, 1.0, 2.0)
 #: In points: a benchmark on which no item differed could still have differed on some.
 _LEAST_ITEM_SD = 1.0
+#: 4 p (1-p) at 5 or 95 % of right answers: beyond it training has no room to show its noise.
+_LEAST_ROOM = 4 * 0.05 * 0.95
 
 
 @dataclass(frozen=True)
@@ -98,28 +101,47 @@ def item_spread(accuracy: float, agreement: float = 0.8) -> float:
 
 
 def training_noise(
-    scores: Sequence[SeedScores], *, flip_sd: float = 20.0, source: str = "earlier studies"
-) -> TrainingNoise | None:
-    """Return the spread of a seed's difference that training alone made in earlier studies; None if nothing says it.
+    scores: Sequence[SeedScores], declared: TrainingNoise, *, flip_sd: float = 20.0, source: str = "earlier studies"
+) -> TrainingNoise:
+    """Return the spread of a seed's difference that training alone makes, to plan with.
 
-    The mean square of the arm x seed residuals, twice, over all benchmarks by their degrees of freedom, less what
-    answers that flip by luck add to it (flip_sd^2 / n), floored at zero.
+    It is what earlier studies found: the mean square of the arm x seed residuals, twice, over all benchmarks by their
+    degrees of freedom, less what answers that flip by luck add to it. Where nothing is left, or where the truth could
+    well be (one chance in twenty) beyond the most that a plan shows, they say too little: then the noise is the one
+    declared, unless more was found.
 
     Args:
-        flip_sd: the spread of an item's difference from seed to seed, in points.
+        declared: what to plan with where earlier studies say too little.
+        flip_sd: the spread of an item's difference from seed to seed, in points, where half of the answers are right;
+            its square falls as p (1-p).
+        source: what the scores are of, in words.
     """
+    squares, flips, degrees = _residuals(scores, flip_sd)
+    if degrees == 0:
+        return declared
+    points = math.sqrt(max(0.0, squares - flips))
+    highest = squares * degrees / float(special.chdtri(degrees, 0.95)) - flips
+    unsure = points == 0 or highest > (_TIMES[-1] * points) ** 2
+    if unsure and points <= declared.points:
+        return declared.model_copy(update={"source": f"{declared.source}, since {source} say too little"})
+    return TrainingNoise(points=round(points, 4), source=source, degrees=degrees)
+
+
+def _residuals(scores: Sequence[SeedScores], flip_sd: float) -> tuple[float, float, int]:
+    """Return the mean square of a seed's difference, what of it flips make, and the degrees of freedom of both."""
     squares, flips, degrees = 0.0, 0.0, 0
     for one in scores:
         table = np.asarray(one.accuracy, dtype=np.float64)
+        share = float(table.mean()) / 100
+        room = 4 * share * (1 - share)
+        if room < _LEAST_ROOM:
+            continue
         free = (table.shape[0] - 1) * (table.shape[1] - 1)
         residual = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0) + table.mean()
         squares += 2 * float((residual**2).sum())
-        flips += free * flip_sd**2 / one.n_items
+        flips += free * room * flip_sd**2 / one.n_items
         degrees += free
-    if degrees == 0:
-        return None
-    points = math.sqrt(max(0.0, (squares - flips) / degrees))
-    return TrainingNoise(points=round(points, 4), source=source, degrees=degrees)
+    return squares / max(1, degrees), flips / max(1, degrees), degrees
 
 
 def plan(

@@ -10,7 +10,7 @@ answers that flip; what the items add stays. With i and m these two parts of the
 
 So nothing is waited for that only other items could show. Where answers were graded again both graders must find the
 same: they share nearly all answers, so the smaller of their two chances counts. A gain must also have a place: be shown
-up on clean items, or be larger on matched ones (`conditioned`).
+up on clean items, or be larger on matched ones (`conditioned`); one gain that has is enough.
 """
 
 from __future__ import annotations
@@ -144,7 +144,8 @@ def _placed(result: CandidateResult, last: _Last) -> float:
         return 1.0
     clean = 1 - math.prod(1 - _shown_clean(one, primaries[one.benchmark], last) for one in here)
     gains = [one for one in here if _is_gain(primaries[one.benchmark])]
-    matched = min((_larger_on_matched(one, primaries[one.benchmark], last) for one in gains), default=0.0)
+    level = last.config.alpha / max(1, len(gains))  # Holm's first step
+    matched = max((_larger_on_matched(one, primaries[one.benchmark], level, last) for one in gains), default=0.0)
     return min(1.0, clean + matched)
 
 
@@ -155,7 +156,7 @@ def _shown_clean(one: ConditionedDelta, whole: Delta, last: _Last) -> float:
     return last.above(_split(one.delta, error, _item_variance(whole) * whole.n_items / one.n_items), 0, last.primary)
 
 
-def _larger_on_matched(one: ConditionedDelta, whole: Delta, last: _Last) -> float:
+def _larger_on_matched(one: ConditionedDelta, whole: Delta, level: float, last: _Last) -> float:
     """Return the chance that matched items are shown to gain more than clean ones; its p-value says the error now."""
     if one.p_matched is None or one.matched_delta is None or one.delta is None:
         return 0.0
@@ -163,7 +164,7 @@ def _larger_on_matched(one: ConditionedDelta, whole: Delta, last: _Last) -> floa
     if gap <= 0 or deviates <= 0:
         return 0.0
     items = _item_variance(whole) * whole.n_items * (1 / one.n_items + 1 / one.n_matched)
-    return last.above(_split(gap, gap / deviates, items), 0, _quantile(last.config.alpha))
+    return last.above(_split(gap, gap / deviates, items), 0, _quantile(level))
 
 
 def _regraded(result: CandidateResult) -> list[Delta]:

@@ -7,10 +7,13 @@ trades         a primary is shown up, and another primary or a domain is shown d
 hurts          none is shown up, and a primary or a domain is shown down
 no effect      neither, every primary's 90 % interval lies inside the declared band, and no guard is in doubt
 contaminated   a primary is shown up; at the declared overlap none is shown up on the items that the candidate's rows
-               do not match, and every gain is larger on the matched items beyond chance
+               do not match, and a gain is larger on the matched items beyond chance
 inconclusive   everything else; also one seed, two seeds with nothing to borrow their variance from, a verdict that
                another grader would not give, and gains not shown on clean items where too few are left to tell
 =============  =======================================================================================================
+
+Only gains that are shown up on clean items are claimed. Where some are, the verdict rests on them alone, and the
+sentence names the others as not claimed; where none is, the gains are what the last two lines make of them.
 
 Asked in this order: are there seeds enough; what do the deltas say; would another grader say so too; do the gains sit
 on matched items. The last two only ever take a verdict away. A study of four candidates in which nothing changed has
@@ -19,15 +22,21 @@ any false "helps" in at most 2.2 % of cases (``tests/benchmarks/false_calls.py``
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from tasks.compare.conditioned import where_gains_sit
+from tasks.compare.conditioned import Sits, where_gains_sit
 from tasks.compare.config import CompareConfig
 from tasks.compare.findings import Evidence
 from tasks.compare.sentences import by_match, difference, largest, listed, named
 from tasks.core.results import ConditionedDelta, Delta, DomainDelta, GradedDelta, Lacking, Verdict
 
+#: What is said of a gain that is not claimed beside one that is.
+_NOT_CLAIMED: Mapping[Sits, str] = {
+    "matched": "sits on benchmark items that its rows match",
+    "unclear": "is not shown on items that its rows do not match,",
+}
 _ONE_SEED = "the effect of the training data is not tested, since it takes more than one seed to tell it from chance"
 
 
@@ -56,7 +65,7 @@ class Case(NamedTuple):
 
 
 class Ruling(NamedTuple):
-    """A verdict, the sentence that says why, and what was lacking where it is inconclusive."""
+    """A verdict, the sentence that says why, and what was lacking where it is inconclusive or contaminated."""
 
     verdict: Verdict
     sentence: str
@@ -65,15 +74,21 @@ class Ruling(NamedTuple):
 
 def rule(case: Case, setting: Setting) -> Ruling:
     """Return the verdict on one candidate."""
-    ruling = by_deltas(case.evidence, setting)
-    if ruling.verdict != "inconclusive":
-        other = by_deltas(case.regraded, setting)
-        if other.verdict != ruling.verdict:
-            return _turning(ruling.verdict, other.verdict, case.graded)
-    gains = gains_of(case.evidence)
-    if not gains or not case.conditioned or ruling.lacking in ("seeds", "company"):
+    ruling = _by_graders(case, setting)
+    sits = places(case, setting.config.overlap_ratio, setting.config)
+    unclaimed = {name for name, place in sits.items() if place != "clean"}
+    if not unclaimed or ruling.lacking in ("seeds", "company"):
         return ruling
-    return _by_overlap(ruling, gains, case, setting.config)
+    if len(unclaimed) == len(sits):
+        return _without_clean(ruling, sits, case, setting.config)
+    left = case._replace(evidence=_less(case.evidence, unclaimed), regraded=_less(case.regraded, unclaimed))
+    ruling = _by_graders(left, setting)
+    return ruling._replace(sentence=" ".join([ruling.sentence, *_not_claimed(sits, case, setting.config)]))
+
+
+def places(case: Case, threshold: float, config: CompareConfig) -> dict[str, Sits]:
+    """Return on which items each gain of a candidate sits, by benchmark; empty where overlap was not measured."""
+    return where_gains_sit(gains_of(case.evidence), case.conditioned, threshold, config.alpha)
 
 
 def by_deltas(evidence: Evidence, setting: Setting) -> Ruling:
@@ -119,6 +134,23 @@ def _losses(evidence: Evidence) -> list[Delta | DomainDelta]:
     return down + [domain for domain in evidence.domains if domain.shown_down]
 
 
+def _by_graders(case: Case, setting: Setting) -> Ruling:
+    """Return the verdict that both graders give."""
+    own, other = by_deltas(case.evidence, setting), by_deltas(case.regraded, setting)
+    if own.verdict not in ("inconclusive", other.verdict):
+        return _turning(own.verdict, other.verdict, case.graded)
+    return own
+
+
+def _less(evidence: Evidence, names: Collection[str]) -> Evidence:
+    """Return evidence in which the gains on some benchmarks were not found."""
+    deltas = (
+        delta.model_copy(update={"finding": None}) if delta.benchmark in names and delta.finding == "up" else delta
+        for delta in evidence.deltas
+    )
+    return replace(evidence, deltas=tuple(deltas))
+
+
 def _turning(own: Verdict, other: Verdict, graded: Sequence[GradedDelta]) -> Ruling:
     apart = [one.benchmark for one in graded if one.n_disagreements]
     count = sum(one.n_disagreements for one in graded)
@@ -131,20 +163,37 @@ def _turning(own: Verdict, other: Verdict, graded: Sequence[GradedDelta]) -> Rul
     return Ruling("inconclusive", sentence, "agreement")
 
 
-def _by_overlap(ruling: Ruling, gains: Sequence[Delta], case: Case, config: CompareConfig) -> Ruling:
-    threshold = config.overlap_ratio
-    sits = where_gains_sit(gains, case.conditioned, threshold, config.alpha)
-    if sits == "clean" or (sits == "unclear" and ruling.verdict == "inconclusive"):
+def _without_clean(ruling: Ruling, sits: Mapping[str, Sits], case: Case, config: CompareConfig) -> Ruling:
+    """Return the verdict on a candidate no gain of which is shown up on clean items."""
+    leaked = [name for name, place in sits.items() if place == "matched"]
+    if not leaked and ruling.verdict == "inconclusive":
         return ruling
-    names = [gain.benchmark for gain in gains]
-    told = [by_match(one) for one in case.conditioned if one.threshold == threshold and one.benchmark in names]
+    better = f"It is better on {named(gains_of(case.evidence))}, but"
+    told = listed([by_match(one) for one in _here(sits, case, config)])
     worse = f" It is worse on {named(losses)}." if (losses := _losses(case.evidence)) else ""
-    better = f"It is better on {named(gains)}, but"
-    if sits == "matched":
+    if len(leaked) == len(sits):
         where = "only on benchmark items that its rows match"
-        return Ruling("contaminated", f"{better} {where}: {listed(told)}.{worse}")
-    where = "that is not shown on items that its rows do not match, and too few are left to tell"
-    return Ruling("inconclusive", f"{better} {where}: {listed(told)}.{worse}", "clean items")
+    elif leaked:
+        where = (
+            f"none of it is shown on items that its rows do not match, and the gain on {listed(leaked)} sits on those "
+            "that they do"
+        )
+    else:
+        where = "that is not shown on items that its rows do not match, and too few are left to tell"
+    return Ruling("contaminated" if leaked else "inconclusive", f"{better} {where}: {told}.{worse}", "clean items")
+
+
+def _not_claimed(sits: Mapping[str, Sits], case: Case, config: CompareConfig) -> Iterable[str]:
+    whole = {gain.benchmark: gain for gain in gains_of(case.evidence)}
+    for one in _here(sits, case, config):
+        if (place := sits[one.benchmark]) != "clean":
+            gain = difference(whole[one.benchmark])
+            yield f"Its gain on {gain} {_NOT_CLAIMED[place]} and is not claimed: {by_match(one)}."
+
+
+def _here(sits: Mapping[str, Sits], case: Case, config: CompareConfig) -> list[ConditionedDelta]:
+    """Return how each gain moved on clean and on matched items, at the declared threshold."""
+    return [one for one in case.conditioned if one.threshold == config.overlap_ratio and one.benchmark in sits]
 
 
 def _doubts(evidence: Evidence) -> Iterable[str]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import groupby, islice
 
-from tasks.compare.conditioned import Overlaps, condition, unchecked_warnings, where_gains_sit
+from tasks.compare.conditioned import Overlaps, condition, unchecked_warnings
 from tasks.compare.config import BenchmarkFacts, CompareConfig
 from tasks.compare.findings import Evidence, find
 from tasks.compare.graders import Regraded, disagreements, graded_deltas, regraded_pairs
 from tasks.compare.more import what_it_takes
 from tasks.compare.pairing import Paired
-from tasks.compare.ruling import Case, Setting, by_deltas, gains_of, rule
+from tasks.compare.ruling import Case, Setting, by_deltas, places, rule
+from tasks.compare.sentences import by_match, listed
 from tasks.core.errors import IntegrityError
 from tasks.core.results import CandidateResult, Comparison, Disagreement
 
-#: Answers on which the graders disagree that a comparison shows; the table beside it has all.
+#: Answers on which the graders disagree that a comparison shows, one an item; the table beside it has all.
 _SHOWN = 10
 
 
@@ -44,13 +45,14 @@ def judge(
     setting = Setting(len(first.seeds), len(first.arms) - 1, len(first.arms) > 2, config)
     found = find(pairs, benchmarks, config)
     again = find(regraded_pairs(pairs, regraded), benchmarks, config) if regraded else found
+    most = {fact.name: fact.most_items for fact in benchmarks if fact.most_items is not None}
     results = []
     for k, (own, other) in enumerate(zip(found, again, strict=True)):
         matched = overlaps.get(own.name)
         conditioned = condition(pairs, k, matched, own.deltas, benchmarks, config) if matched is not None else ()
         case = Case(own, other, graded_deltas(regraded, other.deltas, k), conditioned)
-        shown = islice(disagreements(regraded, (first.arms[0], own.name)), _SHOWN)
-        results.append(_result(case, tuple(shown), setting))
+        shown = tuple(islice(_one_an_item(disagreements(regraded, (first.arms[0], own.name))), _SHOWN))
+        results.append(_result(case, shown, setting, most))
     return Comparison(
         control=first.arms[0],
         seeds=first.seeds,
@@ -61,7 +63,12 @@ def judge(
     )
 
 
-def _result(case: Case, shown: tuple[Disagreement, ...], setting: Setting) -> CandidateResult:
+def _one_an_item(found: Iterator[Disagreement]) -> Iterator[Disagreement]:
+    """Yield the first answer of each item: with many seeds, one item could else fill all that is shown."""
+    return (next(answers) for _, answers in groupby(found, key=lambda one: (one.benchmark, one.item)))
+
+
+def _result(case: Case, shown: tuple[Disagreement, ...], setting: Setting, most: Mapping[str, int]) -> CandidateResult:
     ruling = rule(case, setting)
     return CandidateResult(
         name=case.evidence.name,
@@ -79,7 +86,7 @@ def _result(case: Case, shown: tuple[Disagreement, ...], setting: Setting) -> Ca
         disagreements=shown,
         conditioned=case.conditioned,
         lacking=ruling.lacking,
-        more=what_it_takes(ruling.lacking, case.evidence, setting.candidates, setting.config),
+        more=what_it_takes(ruling.lacking, case.evidence, setting.candidates, setting.config, most),
     )
 
 
@@ -107,14 +114,21 @@ def _grader_warnings(case: Case, setting: Setting) -> Iterator[str]:
 
 
 def _overlap_warnings(case: Case, setting: Setting) -> Iterator[str]:
-    """Yield where another threshold than the declared one, and not that one, has the gains sit on matched items."""
-    config, gains = setting.config, gains_of(case.evidence)
-    if not gains or not case.conditioned:
-        return
-    sits = {ratio: where_gains_sit(gains, case.conditioned, ratio, config.alpha) for ratio in config.overlap_ratios}
-    for threshold, where in sits.items():
-        if where == "matched" != sits[config.overlap_ratio]:
-            yield f"counting items as matched from {100 * threshold:.0f} % on, every gain sits on matched items"
+    """Yield which gains sit on matched items, by the declared threshold or by another, and which are larger there."""
+    config = setting.config
+    sits = {ratio: places(case, ratio, config) for ratio in config.overlap_ratios}
+    declared = sits[config.overlap_ratio]
+    for one in case.conditioned:
+        if one.threshold != config.overlap_ratio or one.benchmark not in declared:
+            continue
+        if declared[one.benchmark] == "matched":
+            yield f"{one.benchmark}: its gain sits on items that the candidate's rows match, and is not claimed"
+        elif one.shown_up and one.p_matched is not None and one.p_matched <= config.alpha:
+            yield f"the gain is larger on items that the candidate's rows match: {by_match(one)}"
+    for threshold, found in sits.items():
+        if leaked := [name for name, place in found.items() if place == "matched" != declared[name]]:
+            share = f"{100 * threshold:.0f} %"
+            yield f"counting items as matched from {share} on, the gain on {listed(leaked)} sits on matched items"
 
 
 def _study_warnings(pairs: Sequence[Paired], setting: Setting) -> Iterator[str]:

@@ -46,9 +46,11 @@ def template_digest(template: str | None) -> str:
 
 
 def own_template(folder: Path) -> str | None:
-    """Return the chat template that lies with a model, if any."""
+    """Return the chat template that lies with a model, if any; of several by name, the one called ``default``."""
     if (folder / "chat_template.jinja").exists():
         return (folder / "chat_template.jinja").read_text(encoding="utf-8")
     config = folder / "tokenizer_config.json"
     template = json.loads(config.read_text(encoding="utf-8")).get("chat_template") if config.exists() else None
+    if isinstance(template, list):
+        template = next((named["template"] for named in template if named["name"] == "default"), None)
     return template if isinstance(template, str) else None

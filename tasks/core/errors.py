@@ -12,7 +12,8 @@
     └── BudgetReached     7     the work stopped at a declared cap; what was done is kept
 
 An error says what is wrong, where, and what to do about it (``remedy``). Engines' own errors are mapped to these once,
-at the adapter, and chained. Only `InfrastructureError` is ever retried, and an `OutageError` need not be.
+at the adapter, and chained. `tasks.core.retries` tries what raised an `InfrastructureError` again, unless it is an
+`OutageError`.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ class InfrastructureError(EngineError):
 
 
 class OutageError(InfrastructureError):
-    """The machine stays failed: a full disk, or what went on failing through a stage's own retries."""
+    """The machine stays failed: a full disk, a declared time that is over, or a stage's own retries in vain."""
 
 
 class IntegrityError(AssayError):

@@ -30,7 +30,11 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Raw(NamedTuple):
-    """One row as it was found: where, and its value or the reason why it has none."""
+    """One row as it was found: its value, or the reason why it has none.
+
+    `origin` is where it was found, as ``name:number``: the line at which it begins in JSON Lines, CSV and TSV, else the
+    how-manieth row it is.
+    """
 
     origin: str
     value: dict[str, Any] | None
@@ -140,20 +144,22 @@ def _json(stream: io.BufferedReader, path: Path) -> Iterator[Raw]:
 
 def _csv(stream: io.BufferedReader, path: Path, delimiter: str = ",") -> Iterator[Raw]:
     csv.field_size_limit(_LARGEST_FIELD)
-    line = 0
+    first = 1  # the line that a row begins at; a quoted field may span several
     # Invalid bytes survive as lone surrogates, so that they cost their own row and no other.
     with io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
-        reader = csv.DictReader(text, delimiter=delimiter, strict=True)
+        reader = csv.reader(text, delimiter=delimiter, strict=True)
         try:
-            _check_header(reader.fieldnames or (), path)
-            columns, line = len(reader.fieldnames or ()), reader.line_num
-            for row in reader:
-                line = reader.line_num
-                yield _csv_row(row, f"{path.name}:{line}", columns)
+            header = next(reader, [])
+            _check_header(header, path)
+            first = reader.line_num + 1
+            for cells in reader:
+                if cells:  # a blank line has none
+                    yield _csv_row(header, cells, f"{path.name}:{first}")
+                first = reader.line_num + 1
         except csv.Error as error:
             raise DataError(
-                f"{path}: the quotes of the row at line {line + 1} do not pair, and nothing after it can be read: "
-                f"{error} (line {reader.reader.line_num})",
+                f"{path}: the quotes of the row at line {first} do not pair, and nothing after it can be read: "
+                f"{error} (line {reader.line_num})",
                 remedy="close the quote, and write a quote inside quotes twice; or convert the file to JSON Lines",
             ) from error
 
@@ -165,10 +171,10 @@ def _check_header(names: Sequence[str], path: Path) -> None:
         raise DataError(f"{path}: two columns are called {twice!r}", remedy="give each column a name of its own")
 
 
-def _csv_row(row: dict[Any, Any], origin: str, columns: int) -> Raw:
-    if None in row or None in row.values():
-        return Raw(origin, None, "wrong number of columns", f"the header has {columns}")
-    return Raw(origin, row)
+def _csv_row(header: Sequence[str], cells: Sequence[str], origin: str) -> Raw:
+    if len(cells) != len(header):
+        return Raw(origin, None, "wrong number of columns", f"the header has {len(header)}")
+    return Raw(origin, dict(zip(header, cells, strict=True)))
 
 
 def _tsv(stream: io.BufferedReader, path: Path) -> Iterator[Raw]:

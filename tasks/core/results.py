@@ -186,10 +186,11 @@ class CandidateResult(Frozen):
 
     Attributes:
         regraded: the deltas of benchmarks that another grader has graded too.
-        disagreements: up to ten answers, the control's and the candidate's, on which the graders disagree.
+        disagreements: up to ten answers, the control's and the candidate's, on which the graders disagree, one an item.
         conditioned: every delta on clean and on matched items, a threshold at a time; empty where overlap with the
             candidate's rows was not measured.
-        lacking: what it was short of, where the verdict is inconclusive; `more` says what it would take to tell.
+        lacking: what it was short of, where the verdict is inconclusive or contaminated; `more` says what it
+            would take.
         overall: what is gained on the mean of the primaries; None where it is not known.
     """
 

@@ -12,6 +12,7 @@ from prefect import task
 from tasks.core.asked import asked
 from tasks.core.errors import DataError
 from tasks.core.identity import Identity
+from tasks.core.retries import RETRIES
 from tasks.core.rows import DROPS, RowWriter, read_rows
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.core.vectors import VECTORS
@@ -30,7 +31,7 @@ def embed_identity(config: EmbedConfig, rows: ArtifactRef, encoder: str) -> Iden
     return Identity.of(STAGE, STAGE_VERSION, how, {"rows": rows.digest, "encoder": encoder})
 
 
-@task(name="embed", task_run_name="embed {name}")
+@task(name="embed", task_run_name="embed {name}", **RETRIES)
 def embed(
     name: str, config: EmbedConfig, rows: ArtifactRef, store_root: Path, runtime: EmbedRuntime | None = None
 ) -> ArtifactRef:
@@ -43,7 +44,7 @@ def embed(
         StudyError: if the encoder is not on this machine, or not what the config says.
         DataError: if the table is empty.
         EngineError: if the encoder cannot be loaded or fails.
-        InfrastructureError: if a process of it died.
+        InfrastructureError: if a process of it died, after two more tries.
     """
     store, files = Store(store_root), find_encoder(config)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import string
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -158,7 +159,7 @@ class EvaluateRuntime(Frozen):
     """Where and how fast it runs. It never enters a key.
 
     Attributes:
-        python: the interpreter of the evaluation environment.
+        python: the interpreter of the evaluation environment; where a relative path is not there, the checkout's own.
         data: the folder that holds OpenCompass's ``data/`` folder of benchmark files.
         processes: drivers at once; each holds one model at a time.
         batch_size: sequences computed together.
@@ -178,6 +179,12 @@ class EvaluateRuntime(Frozen):
     deadline: float = Field(default=24 * 3600.0, gt=0)
     stall: float = Field(default=1800.0, gt=0)
     logs: str | None = None
+
+    @property
+    def interpreter(self) -> Path:
+        """`python` as an absolute path, whether or not it is there."""
+        given = Path(self.python).absolute()
+        return given if given.exists() else Path(__file__).parents[2] / self.python
 
 
 class EvaluateJob(Frozen):

@@ -1,9 +1,10 @@
 """OpenCompass, from the main environment: starts drivers in its environment, shares tasks out, judges how they end.
 
-A result counts only once its file is whole and is this task's own. A driver that dies by a signal, hangs or runs out
-of time is a fault of the machine (`InfrastructureError`); anything else that goes wrong in it is an `EngineError`. Both
-show the end of its log and say where the whole of it is: in the folder that the drivers worked in, which a run that
-fails or is killed leaves, until the next evaluation in this store starts.
+A result counts only once its file is whole and is this task's own. A driver that dies by a signal or hangs is a fault
+of the machine (`InfrastructureError`), and so is an evaluation past its deadline, which is given up (`OutageError`);
+anything else that goes wrong in it is an `EngineError`. All show the end of its log and say where the whole of it is:
+in the folder that the drivers worked in, which a run that fails or is killed leaves, until the next evaluation in this
+store starts.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any, Generic
 import psutil
 from pydantic import ValidationError
 
-from tasks.core.errors import EngineError, InfrastructureError, IntegrityError
+from tasks.core.errors import EngineError, InfrastructureError, IntegrityError, OutageError
 from tasks.evaluate.config import EvaluateRuntime
 from tasks.evaluate.drivers import BOOT, PACKAGE, Driver, Drivers, next_task
 from tasks.evaluate.engine import Progress, Result, Task
@@ -66,7 +67,7 @@ class OpenCompass:
 
     def _start(self, tasks: int, folder: Path) -> list[Driver]:
         runtime = self.runtime
-        python = Path(runtime.python).absolute()
+        python = runtime.interpreter
         if self._command is None and not os.access(python, os.X_OK):
             raise EngineError(
                 f"{python} not found: it is the evaluation environment's Python",
@@ -189,7 +190,7 @@ class _Run(Generic[Result]):
         now = time.monotonic()
         if now - self.started > self.runtime.deadline:
             busy = next((driver for driver in drivers.all if driver.task is not None), drivers.all[0])
-            raise InfrastructureError(
+            raise OutageError(  # with another try the clock would start again
                 f"the evaluation took over {self.runtime.deadline:g} s; it was at {_what(busy.task)}{_log(busy)}",
                 remedy="raise the runtime's evaluate.deadline; what is done is kept",
             )

@@ -49,7 +49,8 @@ def check_allowed(benchmarks: Sequence[BenchmarkConfig], config: EvaluateConfig)
     if running and not config.allow_unsandboxed_code:
         raise StudyError(
             f"benchmarks: {', '.join(running)} would run code that the model wrote, and there is no sandbox for it yet",
-            remedy="leave them out, or set `allow_unsandboxed_code: true` on a machine that has nothing to lose",
+            remedy="leave them out, or set `evaluate: {allow_unsandboxed_code: true}` on a machine that has nothing to "
+            "lose",
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.core.errors import InfrastructureError
+from tasks.core.retries import RETRIES
 from tasks.core.store import ArtifactRef, Store
 from tasks.evaluate.config import BenchmarkConfig, EvaluateConfig, EvaluateJob, EvaluateRuntime
 from tasks.evaluate.drain import evaluate
@@ -26,17 +26,8 @@ __all__ = ["benchmark_items", "evaluate_models", "items_identity", "record_promp
 Report = Callable[[Progress], None]
 
 
-def _is_infrastructure(task: object, task_run: object, state: Any) -> bool:  # noqa: ARG001
-    return isinstance(state.result(raise_on_failure=False), InfrastructureError)
-
-
-#: The store is the cache; only a fault of the machine is worth another try.
-_OPTIONS: dict[str, Any] = {
-    "retries": 2,
-    "retry_delay_seconds": [5, 30],
-    "retry_condition_fn": _is_infrastructure,
-    "cache_policy": NO_CACHE,
-}
+#: The store is the cache.
+_OPTIONS: dict[str, Any] = {"cache_policy": NO_CACHE, **RETRIES}
 
 
 @task(name="evaluate", **_OPTIONS)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.core.errors import InfrastructureError, OutageError
+from tasks.core.retries import RETRIES
 from tasks.core.store import ArtifactRef, Store
 from tasks.generate.answer import answer, identity, teacher_digest
 from tasks.generate.budget import NOTHING, Spent
@@ -18,19 +17,11 @@ from tasks.generate.engine import Report
 __all__ = ["generate", "identity", "release", "teacher_digest"]
 
 
-async def _machine_failed(_task: object, _run: object, state: Any) -> bool:
-    """Say whether a failed run is worth another: only where the machine failed, and was not tried again as it was."""
-    error = await state.aresult(raise_on_failure=False)
-    return isinstance(error, InfrastructureError) and not isinstance(error, OutageError)
-
-
 @task(
     name="generate",
     task_run_name="generate {name}",
-    retries=2,
-    retry_delay_seconds=[5, 30],
-    retry_condition_fn=_machine_failed,
     cache_policy=NO_CACHE,  # the store is the cache: its keys are explicit
+    **RETRIES,
 )
 def generate(
     name: str,

@@ -8,8 +8,9 @@ from pydantic import Field, model_validator
 
 from tasks.core.identity import Frozen
 
-#: Raised whenever the meaning of an ingested record changes.
-STAGE_VERSION = 2
+#: Raised whenever the meaning of an ingested record changes. 3: an `origin` tells files of one name apart, and names
+#: the line at which a CSV row begins.
+STAGE_VERSION = 3
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 RecordField = Literal["text", "question", "answer", "reference", "messages"]
@@ -22,7 +23,7 @@ class HubDataset(Frozen):
         id: the hub id (``owner/name``) or a folder.
         config: the dataset's configuration, where it has several.
         split: the split to read.
-        revision: the commit to read. A hub id needs one: a moving branch has no identity.
+        revision: the commit to read, 40 digits. A hub id needs one: a branch would move under its key.
     """
 
     id: str

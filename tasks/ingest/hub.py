@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,14 +25,14 @@ def digest(dataset: HubDataset) -> str:
     """Return what identifies a dataset's rows: the commit of a hub id, the content of a folder.
 
     Raises:
-        DataError: if a hub id has no revision.
+        DataError: if a hub id has no commit as its revision.
     """
     if _is_folder(dataset):
         return fingerprint([canonical(dataset.model_dump(exclude={"id"})), folder_digest(Path(dataset.id))])
-    if dataset.revision is None:
+    if not re.fullmatch(r"[0-9a-f]{40}", dataset.revision or ""):
         raise DataError(
-            f"{dataset.id}: a hub dataset needs a `revision`",
-            remedy="copy the commit from the dataset's page (Files and versions), so that the study stays what it is",
+            f"{dataset.id}: a hub id needs a `revision`, a commit of 40 digits: a branch would move under its key",
+            remedy="copy the commit from the dataset's page (Files and versions)",
         )
     return fingerprint(dataset)
 

@@ -103,7 +103,7 @@ def _text(text: object, where: str) -> str:
 
 
 def _messages(value: Mapping[str, Any], column: str) -> list[dict[str, str]]:
-    messages = value.get(column)
+    messages = _field(value, column)
     if messages is None:
         raise UnusableRow("missing field", column)
     if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):

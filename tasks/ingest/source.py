@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from collections.abc import Generator, Mapping
 from contextlib import closing
@@ -54,12 +55,20 @@ def identity(source: SourceConfig) -> Identity:
 
 
 def raw_rows(source: SourceConfig) -> Generator[Raw, None, None]:
-    """Yield every raw row of a source, in order."""
+    """Yield every raw row of a source, in order.
+
+    The origin of a file's row starts at the folder that all files of the source share: files of a glob may have one
+    name, and where the folder lies changes no record.
+    """
     if source.hub is not None:
         yield from hub.read(source.hub)
-    else:
-        for path in files(source):
-            yield from read_file(path)
+        return
+    found = files(source)
+    shared = os.path.commonpath([path.parent for path in found])
+    for path in found:
+        folder = "".join(f"{part}/" for part in path.parent.relative_to(shared).parts)
+        for raw in read_file(path):
+            yield raw._replace(origin=folder + raw.origin)
 
 
 def columns_of(source: SourceConfig) -> dict[RecordField, str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prefect import task
 
+from tasks.core.retries import RETRIES
 from tasks.core.rows import DROPS, RECORDS, RowWriter
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.ingest.config import SourceConfig
@@ -15,13 +16,14 @@ from tasks.ingest.shapes import UnusableRow, to_record
 from tasks.ingest.source import check_dropped, columns_of, identity, raw_rows
 
 
-@task(name="ingest", task_run_name="ingest {source.name}")
+@task(name="ingest", task_run_name="ingest {source.name}", **RETRIES)
 def ingest(source: SourceConfig, store_root: Path) -> ArtifactRef:
     """Publish the records of a source (RECORDS), with what was left out and why under ``dropped/`` (DROPS).
 
     Raises:
         DataError: if the source cannot be read, or more than its declared share of rows is unusable; the dropped rows
             are then left where the message says.
+        InfrastructureError: if the hub cannot be reached, after two more tries.
     """
     return Store(store_root).produce(identity(source), lambda draft: write_records(source, draft))
 

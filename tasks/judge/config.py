@@ -9,7 +9,7 @@ from pydantic import Field
 from tasks.core.identity import Frozen
 
 #: Raised whenever the meaning of a verdict changes.
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 
 Mode = Literal["reference", "self", "both", "none"]
 

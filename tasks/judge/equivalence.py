@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from tasks.judge.engine import Comparer, Finding
-from tasks.judge.quantities import equal, quantity, same_unit
+from tasks.judge.quantities import differ_in_scale, equal, in_words, quantity, same_unit
 from tasks.judge.spelling import normalise
 from tasks.judge.words import CLOSED, choice, words
 
@@ -64,12 +64,14 @@ def _compare_quantities(gold: str, answer: str) -> Finding | None:
     if not same_unit(one, other):
         return Finding("undecided", "units", f"{other.unit} for {one.unit}")
     alike = equal(one, other)
+    if not alike and differ_in_scale(one, other):  # 17 of GSM8K's own solutions end in "8 dozen" where 8 are asked for
+        return Finding("undecided", "units", f"{answer} for {gold}")
     return Finding("right" if alike else "wrong", "number", f"{answer} {'=' if alike else 'is not'} {gold}")
 
 
 def _compare_words(gold: str, answer: str) -> Finding | None:
     one, other = words(gold), words(answer)
-    if one is None and other is None:
+    if one is None and other is None and not in_words(gold) and not in_words(answer):
         return None
     if one is not None and one == other:
         return Finding("right", "words", f"the same words: {one}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from tasks.judge.quantities import quantity
+from tasks.judge.quantities import SCALE, in_words, quantity
 from tasks.judge.spelling import normalise
 from tasks.judge.words import words
 
@@ -67,7 +67,10 @@ _REASON = re.compile(
     r"[,;]?\s+\(?(?:because|since|so|as|which|where|when|for|after|in total|altogether)\b.*|(?<=\S)[.;!]\s.*",
     re.DOTALL | re.IGNORECASE,
 )
-_VALUE = re.compile(r"[-+]?\s?[$€£¥]?\s?[-+]?\.?\d(?:[\d,.]*\d)?(?:\s*/\s*\d+)?(?:[eE][-+]?\d+)?(?:\s*\\?%)?")
+_VALUE = re.compile(
+    r"[-+]?\s?[$€£¥]?\s?[-+]?\.?\d(?:[\d,.]*\d)?(?:\s*/\s*\d+)?(?:[eE][-+]?\d+)?"
+    rf"(?:\s*\\?%|(?:\s+{SCALE})+)?"
+)
 
 
 def extract(text: str, *, needs_thinking: bool = False) -> Extraction:
@@ -151,12 +154,12 @@ def _stated_value(rest: str) -> str | None:
         return next(group for group in letter.groups() if group)
     if formula := _MATH.fullmatch(rest.rstrip(". ")):
         return _content(formula)
-    if quantity(normalise(rest)):
+    if _is_value(rest):
         return rest.rstrip(". ")
     if formulas := _formulas(rest):
         return formulas[0] if rest.startswith(("$", "\\")) else formulas[-1]
     clause = _REASON.sub("", rest).strip(" .,;")
-    if quantity(normalise(clause)) or len(clause.split()) <= 3 or not re.search(r"\d", clause):
+    if _is_value(clause) or len(clause.split()) <= 3 or not re.search(r"\d", clause):
         return clause
     return _last_number(clause) if re.search(r"[a-z]{3}", clause) else clause
 
@@ -168,7 +171,7 @@ def _last_value(line: str) -> str | None:
     if letter := _LETTER.fullmatch(line.rstrip(".")):
         return next(group for group in letter.groups() if group)
     value = line.rpartition("=")[2] if "," not in line else line
-    if quantity(normalise(value)):
+    if _is_value(value):
         return value.strip(" .")
     if len(line.split()) <= 3 or not words(normalise(line)):
         return line.strip(" .")
@@ -190,6 +193,12 @@ def _formulas(text: str) -> list[str]:
 
 def _content(formula: re.Match[str]) -> str:
     return next(group for group in formula.groups() if group is not None).strip()
+
+
+def _is_value(text: str) -> bool:
+    """Say whether a text is a number with what belongs to it, as its unit, and no sentence around one."""
+    spelt = normalise(text)
+    return quantity(spelt) is not None or in_words(spelt)
 
 
 def _last_number(text: str) -> str | None:

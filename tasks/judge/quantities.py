@@ -30,8 +30,27 @@ _SPELT = {
     "ten": 10, "eleven": 11, "twelve": 12,
 }  # fmt: skip
 
+_SCALES = {"dozen": 12, "hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+#: A word that multiplies the number before it; in "5 hundred-dollar bills" none does.
+SCALE = rf"(?i:{'|'.join(_SCALES)})s?(?![\w-])"
+_SCALED = re.compile(rf"(?P<before>\s*(?:\\text\s*\{{\s*)?)(?P<scale>{SCALE})")
+_NUMERALS = (
+    rf"(?:{'|'.join(_SPELT)}|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty)"
+)
+_UNKNOWN = r"(?:[b-z]\b|a$|(?:a|the|another) number\b(?! of))"
+#: What makes another number of the one before it. "5 more than Tom" may answer how many more, and "3 times a week" how
+#: often; "3 more than y" and "3 times his age" are no numbers.
+_CHANGES = re.compile(
+    rf"\b(?:than|of|as|times) {_UNKNOWN}|\btimes (?:the|his|her|its|their)\b|\bthan (?:twice|half|double)\b"
+    r"|\b(?:plus|minus)\b|^(?:divided|multiplied|increased|decreased|reduced) by\b|^(?:squared|cubed|factorial)$"
+    rf"|^{SCALE}.*\b{_NUMERALS}(?![\w-])"
+    r"|^(?:halves|thirds|(?:four|fif|six|seven|eigh|nin|ten|hundred|thousand)ths)\b"
+)
+_SENTENCE = re.compile(r"[=<>]|(?<!\^)\d|\b(?:is|are|was|were)\b")
+
 _UNIT = re.compile(r"[a-z%$€£¥.\u4e00-\u9fff -]{1,60}(?:/[a-z]{1,20})?")
 _CONNECTIVE = re.compile(r"(?:and|or|to|out|if|is|are|of|because|since|when)\b")
+_RATE = re.compile(r"/|\b(?:per|an?|every)\b")
 _POWERS = [
     (re.compile(r"(?:square|sq\.?) (.+)"), r"\1^2"), (re.compile(r"cubic (.+)"), r"\1^3"),
     (re.compile(r"(.+) squared"), r"\1^2"), (re.compile(r"(.+) cubed"), r"\1^3"),
@@ -53,10 +72,11 @@ class Quantity(NamedTuple):
 
     Attributes:
         value: the number; 50 for 50 %.
-        decimals: the digits after its point, or None where it is no decimal (fractions, powers of ten).
+        decimals: the digits after its point, or None where it is no decimal (fractions, powers of ten, millions).
         digits: its significant digits.
         unit: in one spelling; empty where it has none.
         name: what it is said to be the value of (``x`` in ``x = 5``); empty where nothing is said.
+        scale: what its scale words multiply by, which `value` is multiplied by; 1000 for 7 thousand.
     """
 
     value: Fraction
@@ -64,23 +84,33 @@ class Quantity(NamedTuple):
     digits: int
     unit: str = ""
     name: str = ""
+    scale: int = 1
 
 
 def quantity(text: str) -> Quantity | None:
     """Return the number that a normalised answer is, with its unit, or None where it is anything else."""
-    if len(text) > _LONGEST:
-        return None
-    if text.isdecimal():
+    if text.isdecimal() and len(text) <= _LONGEST:
         return Quantity(Fraction(int(text)), 0, len(text.lstrip("0")))
     if text.lower() in _SPELT:
         return Quantity(Fraction(_SPELT[text.lower()]), 0, 2)
-    name = ""
-    if match := _NAME.match(text):
-        name, text = match[0].rstrip("= ").removesuffix(r"\approx").rstrip(), text[match.end() :]
-    if not (match := _NUMBER.match(text)):
+    name, match, rest = _parts(text)
+    if not match or _CHANGES.search(_spelt(rest)) or not (found := _value(match)):
         return None
-    found, unit = _value(match), _unit(text[match.end() :], match["currency"])
-    return None if found is None or unit is None else found._replace(unit=unit, name=name)
+    scale, rest = _scale(rest)
+    if scale > 1:
+        found = found._replace(value=found.value * scale, decimals=None, scale=scale)
+    unit = _unit(rest, match["currency"])
+    return None if unit is None else found._replace(unit=unit, name=name)
+
+
+def in_words(text: str) -> bool:
+    """Say whether a normalised answer is a number that the words after it make another one of.
+
+    ``3 more than y``, ``5% of x`` and ``3 thousand five hundred`` are, and ``3 times x is 12`` is a sentence.
+    """
+    _, match, rest = _parts(text)
+    spelt = _spelt(rest)
+    return match is not None and bool(_CHANGES.search(spelt)) and not _SENTENCE.search(spelt)
 
 
 def equal(one: Quantity, other: Quantity) -> bool:
@@ -95,10 +125,43 @@ def equal(one: Quantity, other: Quantity) -> bool:
     return per_cent != 0 and one.value == other.value * Fraction(100) ** per_cent
 
 
+def differ_in_scale(one: Quantity, other: Quantity) -> bool:
+    """Say whether all that one number has more is a scale word, as 8 dozen and 8."""
+    return (
+        1 in (one.scale, other.scale)
+        and one.scale != other.scale
+        and one.value * other.scale == other.value * one.scale
+    )
+
+
 def same_unit(one: Quantity, other: Quantity) -> bool:
-    """Say whether two units do not contradict each other; one that is not given contradicts none."""
+    """Say whether two units do not contradict each other.
+
+    One that is not given contradicts none. One that only says more contradicts none either ("12 apples in total"),
+    unless it is a rate: 60 miles per hour are no 60 miles.
+    """
     short, long = sorted((one.unit, other.unit), key=len)
-    return not short or long == short or long.startswith(short + " ")
+    return not short or long == short or (long.startswith(short + " ") and not _RATE.search(long))
+
+
+def _parts(text: str) -> tuple[str, re.Match[str] | None, str]:
+    """Return the name that a text gives its number, the number, None where there is none, and what follows it."""
+    name = ""
+    if len(text) > _LONGEST:
+        return name, None, ""
+    if match := _NAME.match(text):
+        name, text = match[0].rstrip("= ").removesuffix(r"\approx").rstrip(), text[match.end() :]
+    match = _NUMBER.match(text)
+    return name, match, text[match.end() :] if match else ""
+
+
+def _scale(rest: str) -> tuple[int, str]:
+    """Return the product of the scale words that follow a number, and what follows them."""
+    scale = 1
+    while match := _SCALED.match(rest):
+        scale *= _SCALES[match["scale"].lower().removesuffix("s")]
+        rest = match["before"] + rest[match.end() :]
+    return scale, rest
 
 
 def _nearly(one: Fraction, other: Fraction) -> bool:
@@ -141,7 +204,7 @@ def _unit(rest: str, currency: str | None) -> str | None:
 
     A unit is set as text, or known, or a word; so ``5xy`` is no quantity, and ``5 apples`` is.
     """
-    spelt = " ".join(TEXT.sub(r" \1 ", rest.replace(r"^\circ", "°")).lower().split()).rstrip(".")
+    spelt = _spelt(rest)
     if not spelt:
         return _UNIT_NAMES[currency] if currency else ""
     for pattern, new in _POWERS:
@@ -155,6 +218,10 @@ def _unit(rest: str, currency: str | None) -> str | None:
     if known is None and r"\text" not in rest and not is_word(base.split()[0]):
         return None
     return (known or _singular(base)) + caret + power
+
+
+def _spelt(rest: str) -> str:
+    return " ".join(TEXT.sub(r" \1 ", rest.replace(r"^\circ", "°")).lower().split()).rstrip(".")
 
 
 def _singular(unit: str) -> str:

@@ -57,7 +57,11 @@ class PackSize(Frozen):
 
 
 class SourceShare(Frozen):
-    """What an arm takes from one source; shares are 0 to 1 of the arm, `epochs` counts repeats of the source."""
+    """What an arm takes from one source; shares are 0 to 1 of the arm, `epochs` counts repeats of the source.
+
+    Sequences and epochs are counted. The rest is reckoned: a source's mean sequence times its sequences, so exact for
+    whole epochs, and alike for all seeds.
+    """
 
     source: str
     sequences: int

@@ -72,7 +72,7 @@ def _samples_a_sequence(
 
 
 def shares(order: list[Place], packs: Mapping[str, PackSize]) -> list[SourceShare]:
-    """Return what an arm takes from each source. Samples and tokens are a source's mean over its sequences."""
+    """Return what an arm takes from each source, its sequences taken to be like the mean of the source's."""
     drawn = Counter(place.source for place in order)
     sizes = {name: (taken, taken / packs[name].sequences, packs[name]) for name, taken in sorted(drawn.items())}
     samples = sum(epochs * size.samples for _, epochs, size in sizes.values())
@@ -94,10 +94,18 @@ def shares(order: list[Place], packs: Mapping[str, PackSize]) -> list[SourceShar
     ]
 
 
+def sized_by(config: PlanConfig, candidate: CandidateShare) -> set[str]:
+    """Return the sources whose packs say how many sequences a candidate takes, and how often it has them."""
+    return {candidate.name} | (set(config.weights) if candidate.unit == "samples" else set())
+
+
 def check_epochs(
     config: PlanConfig, candidate: CandidateShare, packs: Mapping[str, PackSize], max_epochs: float
 ) -> None:
     """Refuse a candidate whose share is less than one position, or repeats it more often than it may be.
+
+    Args:
+        packs: what the packs of `sized_by` hold, by name.
 
     Raises:
         StudyError: naming the candidate, and what would fit.

@@ -19,10 +19,12 @@ from tasks.prompt.questions import NoQuestion, to_question
 from tasks.prompt.requests import requests
 from tasks.prompt.similar import NoProblem, problem_record
 
+_UNREFERENCED = "no reference"
 
-def questions_identity(records: ArtifactRef) -> Identity:
+
+def questions_identity(records: ArtifactRef, needs_reference: bool = False) -> Identity:
     """Return the identity of the questions of records."""
-    return Identity.of("questions", STAGE_VERSION, {}, {"records": records.digest})
+    return Identity.of("questions", STAGE_VERSION, {"needs_reference": needs_reference}, {"records": records.digest})
 
 
 def prompt_identity(config: PromptConfig, questions: ArtifactRef) -> Identity:
@@ -31,13 +33,16 @@ def prompt_identity(config: PromptConfig, questions: ArtifactRef) -> Identity:
 
 
 @task(name="questions", task_run_name="questions of {name}")
-def as_questions(name: str, records: ArtifactRef, store_root: Path) -> ArtifactRef:
+def as_questions(name: str, records: ArtifactRef, store_root: Path, needs_reference: bool = False) -> ArtifactRef:
     """Publish the questions of records (QUESTIONS), with what asks none, or asks again, under ``dropped/`` (DROPS).
 
     A row that stands there twice, word for word, has one id, by which answers find it: it is asked once.
 
+    Args:
+        needs_reference: drop questions without a reference, since nothing could be said of their answers.
+
     Raises:
-        DataError: if no record asks anything.
+        DataError: if no record asks anything, or none has the reference that it needs.
     """
     store = Store(store_root)
 
@@ -49,6 +54,8 @@ def as_questions(name: str, records: ArtifactRef, store_root: Path) -> ArtifactR
                     question = to_question(record)
                     if record["row_id"] in asked:
                         raise NoQuestion("asked already")
+                    if needs_reference and not (question["reference"] or "").strip():
+                        raise NoQuestion(_UNREFERENCED)
                     kept.write(question)
                     asked.add(record["row_id"])
                 except NoQuestion as problem:
@@ -56,15 +63,24 @@ def as_questions(name: str, records: ArtifactRef, store_root: Path) -> ArtifactR
                     own = {key: record[key] for key in ("row_id", "source", "origin")}
                     dropped.write({**own, "reason": problem.reason, "detail": ""})
         if kept.count == 0:
-            raise DataError(
-                f"{name}: none of its {dropped.count} rows is a question",
-                remedy="name the columns that hold question and reference with `columns:`",
-            )
+            raise _nothing_to_ask(name, reasons)
         draft.num_rows, draft.num_dropped, draft.columns = kept.count, dropped.count, QUESTIONS
         draft.sources = {"records": records.path}
         draft.provenance = {"dropped": dict(reasons)}
 
-    return store.produce(questions_identity(records), build)
+    return store.produce(questions_identity(records, needs_reference), build)
+
+
+def _nothing_to_ask(name: str, reasons: Counter[str]) -> DataError:
+    if count := reasons[_UNREFERENCED]:
+        return DataError(
+            f"{name}: no question has a reference, so none of {count} could be judged by one",
+            remedy="give references, or judge by agreement (mode `self`, with 4 samples a question)",
+        )
+    return DataError(
+        f"{name}: none of its {reasons.total()} rows is a question",
+        remedy="name the columns that hold question and reference with `columns:`",
+    )
 
 
 @task(name="prompt", task_run_name="prompt {name}")

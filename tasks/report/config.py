@@ -15,7 +15,7 @@ from tasks.core.ledgers import Ledger
 from tasks.core.results import Comparison, PowerPlan
 
 #: Raised whenever the meaning or the form of a report changes.
-STAGE_VERSION = 3
+STAGE_VERSION = 4
 
 
 class SourceUse(Frozen):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from prefect_server import prefect_api
-from small_study import make_small_study
+from small_study import make_small_study, write_base
 from taught import make_teacher
 
 __all__ = ["prefect_api"]
@@ -22,19 +22,30 @@ if worker := os.environ.get("PYTEST_XDIST_WORKER"):
     os.environ["TMPDIR"] = tempfile.tempdir = str(own)
 
 
-@pytest.fixture
-def small_study(tmp_path, prefect_api):
-    """The study in a folder of its own; nothing has run yet."""
-    return make_small_study(tmp_path, prefect_api)
+def made_once(tmp_path_factory, name, make):
+    """Return the folder that `make` makes; the first worker that needs it makes it for all."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+    with FileLock(shared / f"{name}.lock"):
+        return folder if (folder := shared / name).exists() else make(own / f"{name}-unfinished").rename(folder)
+
+
+@pytest.fixture(scope="session")
+def blank(tmp_path_factory):
+    """The folder of a model that knows nothing."""
+    return made_once(tmp_path_factory, "blank", write_base)
 
 
 @pytest.fixture(scope="session")
 def taught(tmp_path_factory):
-    """The folder of the teacher that was taught; the first worker that needs it teaches it for all."""
-    own = tmp_path_factory.getbasetemp()
-    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
-    with FileLock(shared / "taught.lock"):
-        return folder if (folder := shared / "taught").exists() else make_teacher(own / "teaching").rename(folder)
+    """The folder of a teacher that was taught."""
+    return made_once(tmp_path_factory, "taught", make_teacher)
+
+
+@pytest.fixture
+def small_study(tmp_path, prefect_api, blank):
+    """The study in a folder of its own; nothing has run yet."""
+    return make_small_study(tmp_path, prefect_api, blank)
 
 
 def pytest_collection_modifyitems(items):

@@ -12,6 +12,8 @@ from taught import questions
 from tasks.core.rows import read_rows
 
 TEACHER = {"model": {"path": "teacher", "dtype": "float32"}, "sampling": {"temperature": 0, "max_output_tokens": 24}}
+#: The same teacher where it is asked more than once: what it was taught it is too sure of to draw anything else.
+DRAWN = TEACHER | {"sampling": {"temperature": 0.3, "max_output_tokens": 24}}
 TEXT = {"form": "text", "template": "{question}\n"}
 ASKED = {"name": "asked", "file": "asked.jsonl", "columns": {"question": "question", "reference": "answer"}}
 HELD_OUT = [{"name": "held-out", "file": "held-out.jsonl", "kind": "qa", "domain": "math"}]
@@ -54,7 +56,7 @@ class Kitchen:
 
 def distill(**changes):
     recipe = {
-        "kind": "distill", "questions": ASKED, "teacher": TEACHER, "prompt": TEXT | {"samples": 2},
+        "kind": "distill", "questions": ASKED, "teacher": DRAWN, "prompt": TEXT | {"samples": 2},
         "judge": {"mode": "both", "k": 2, "threshold": 1.0}, "dedup": {"threshold": 1.0},
     }  # fmt: skip
     return recipe | changes

@@ -5,6 +5,7 @@ candidate teaches just that, another teaches the opposite. So the verdicts follo
 """
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -67,8 +68,8 @@ class SmallStudy:
         }
 
 
-def make_small_study(folder, environment):
-    write_base(folder / "base")
+def make_small_study(folder, environment, base):
+    shutil.copytree(base, folder / "base")
     idle = [{"text": f"{name} went to the market on day {n}."} for n in range(90) for name in NAMES]
     write_jsonl(folder / "idle.jsonl", idle)
     for name, codes in CODES.items():
@@ -99,7 +100,7 @@ def make_small_study(folder, environment):
 
 
 def write_base(folder):
-    """Write a tiny Qwen2 with random weights, and its tokenizer."""
+    """Write a tiny Qwen2 with random weights, and its tokenizer; return its folder."""
     script = (
         "import sys, torch; from pathlib import Path; from transformers import AutoConfig, AutoModelForCausalLM;"
         "from tasks.checkpoint.config import TinyConfig; from tasks.checkpoint.tiny import make_tiny;"
@@ -111,3 +112,4 @@ def write_base(folder):
     )
     text = " ".join(asked for _, asked in questions(100)) + " red blue went to the market on day"
     subprocess.run([sys.executable, "-c", script, str(folder), text], check=True, cwd=ROOT, capture_output=True)
+    return folder

@@ -30,8 +30,8 @@ def asked(count, seed):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, prefect_api):
-    study = make_small_study(tmp_path_factory.mktemp("leak"), prefect_api)
+def finished(tmp_path_factory, prefect_api, blank):
+    study = make_small_study(tmp_path_factory.mktemp("leak"), prefect_api, blank)
     items = list(asked(ITEMS, "spring"))
     write_jsonl(study.folder / "codes.jsonl", items)
     write_jsonl(study.folder / "leaky.jsonl", items[: ITEMS // 2])

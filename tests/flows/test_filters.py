@@ -5,12 +5,13 @@ its judge is worth something; two seeds hardly tell more.
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 from kitchen import ASKED, TEACHER, TEXT, Kitchen
-from small_study import ASSAY, NAMES, write_base, write_jsonl
+from small_study import ASSAY, NAMES, write_jsonl
 from taught import CODES, questions
 
 # Slow, since it asks a teacher and trains five arms: every run tests the parts, in tests/unit.
@@ -20,10 +21,10 @@ FILTERS = ("dedup", "judge")
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, prefect_api, taught):
+def finished(tmp_path_factory, prefect_api, taught, blank):
     kitchen = Kitchen(tmp_path_factory.mktemp("filters"), prefect_api, taught)
     folder = kitchen.folder
-    write_base(folder / "base")
+    shutil.copytree(blank, folder / "base")
     idle = [{"text": f"{name} went to the market on day {n}."} for n in range(90) for name in NAMES]
     asked = [{"question": question, "answer": RIGHT} for question, _ in questions(160, start=1000)]
     write_jsonl(folder / "idle.jsonl", idle)

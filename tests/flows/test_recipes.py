@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import yaml
-from kitchen import ASKED, TEACHER, TEXT, Kitchen, distill
+from kitchen import ASKED, DRAWN, TEACHER, TEXT, Kitchen, distill
 from small_study import ASSAY, ROOT, write_jsonl
 from taught import CODES, questions
 
@@ -85,7 +85,7 @@ def failures(kitchen):
     wrong = [{"question": q, "answer": "#### 5" if "pears" in q else a} for q, a in questions(40, start=200)]
     write_jsonl(kitchen.folder / "train.jsonl", wrong)
     return {
-        "kind": "failures", "questions": ASKED | {"name": "train", "file": "train.jsonl"}, "model": TEACHER,
+        "kind": "failures", "questions": ASKED | {"name": "train", "file": "train.jsonl"}, "model": DRAWN,
         "prompt": TEXT | {"samples": 4}, "dedup": {"threshold": 1.0},
     }  # fmt: skip
 
@@ -130,7 +130,7 @@ def test_a_benchmark_item_among_the_questions_stops_failures(kitchen):
     item = json.loads((kitchen.folder / "held-out.jsonl").read_text().splitlines()[3])
     write_jsonl(kitchen.folder / "leaky.jsonl", [{"question": "Eve has 1 pears. Code?", "answer": "#### 9"}, item])
     leaky = {
-        "kind": "failures", "questions": ASKED | {"name": "leaky", "file": "leaky.jsonl"}, "model": TEACHER,
+        "kind": "failures", "questions": ASKED | {"name": "leaky", "file": "leaky.jsonl"}, "model": DRAWN,
         "prompt": TEXT | {"samples": 4},
     }  # fmt: skip
     done = kitchen.make("leaky", leaky)
@@ -142,7 +142,7 @@ def augment(**changes):
     recipe = {
         "kind": "augment", "seeds": ASKED, "largest_overlap": 0.9, "dedup": {"threshold": 1.0},
         "writer": TEACHER | {"sampling": {"temperature": 1.0, "max_output_tokens": 40}},
-        "similar": {"form": "text", "template": "{question} Another:\n"}, "solver": TEACHER,
+        "similar": {"form": "text", "template": "{question} Another:\n"}, "solver": DRAWN,
         "prompt": TEXT | {"samples": 2},
     }  # fmt: skip
     return recipe | changes

@@ -16,9 +16,9 @@ pytestmark = pytest.mark.engine
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, prefect_api):
+def finished(tmp_path_factory, prefect_api, blank):
     """The small study, carried out once without a fault."""
-    study = make_small_study(tmp_path_factory.mktemp("finished"), prefect_api)
+    study = make_small_study(tmp_path_factory.mktemp("finished"), prefect_api, blank)
     done = study.assay("run", study.file)
     assert done.returncode == 0, done.stderr[-4000:]
     return study
@@ -209,7 +209,7 @@ def test_a_killed_study_goes_on_where_it_was(finished, stage):
         finished.command("run", finished.file, "--runtime", runtime, store=store),
         env=finished.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 600
     while not at_work() and time.monotonic() < deadline and victim.poll() is None:
         time.sleep(0.02)
     os.kill(victim.pid, signal.SIGKILL)

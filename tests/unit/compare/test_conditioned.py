@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.compare.config import BenchmarkFacts, CompareConfig
+from tasks.compare.graders import Grades
 from tasks.compare.task import compare_tables
 from tasks.core.errors import IntegrityError
 from tests.unit.compare.conftest import table
@@ -69,14 +70,15 @@ def test_a_gain_on_matched_items_alone_is_contaminated():
     assert "only on benchmark items that its rows match" in result.sentence
     assert "math-a has 120 items that a row holds 50 % or more of" in result.sentence
     assert "480 clean ones" in result.sentence
-    assert result.more == ""
+    assert result.more.startswith("Take the rows that match benchmark items out of the dataset and train again")
+    assert result.warnings == ("math-a: its gain sits on items that the candidate's rows match, and is not claimed",)
 
 
 def test_a_lower_overlap_is_a_warning_and_decides_where_it_is_declared():
     tables = study(lambda i: 0.6 if i % 5 == 0 else 0.0)
     result = judged(tables, lambda i: 0.35 if i % 5 == 0 else 0.0)
     assert result.verdict == "helps" and at(result, 0.5).n_matched == 0
-    assert "counting items as matched from 30 % on, every gain sits on matched items" in result.warnings
+    assert "counting items as matched from 30 % on, the gain on math-a sits on matched items" in result.warnings
     declared = judged(tables, lambda i: 0.35 if i % 5 == 0 else 0.0, overlap_ratio=0.3)
     assert declared.verdict == "contaminated" and "30 % or more" in declared.sentence
 
@@ -100,20 +102,75 @@ def test_everything_matched_is_inconclusive_and_says_that_nothing_is_clean():
     assert "and none that is clean" in result.sentence
 
 
-def test_one_clean_gain_is_enough_for_helps():
-    """math-a gains on matched items alone, math-b everywhere and unseen."""
+def on_a_alone(tables, ratio):
+    """Rows of x that match items of math-a alone."""
+    return {"x": {key: one if key[0] == "math-a" else 0.0 for key, one in overlap(tables, ratio)["x"].items()}}
+
+
+def two_gains(gain_b):
+    """math-a gains on each fifth item alone, math-b everywhere."""
     tables = study(lambda i: 0.6 if i % 5 == 0 else 0.0)
-    tables |= study(lambda i: 0.25, names=("math-b",), seed=6)
-    result = compare_tables(
-        tables, FACTS, "control", CompareConfig(),
-        overlaps=overlap(tables, lambda i: 0.0) | {"x": {
-            (name, f"i{i:03}"): 1.0 if name == "math-a" and i % 5 == 0 else 0.0
-            for name in ("math-a", "math-b") for i in range(600)
-        }},
-    ).candidates[0]  # fmt: skip
+    return tables | study(lambda i: gain_b, names=("math-b",), seed=6)
+
+
+def fifths(tables):
+    return on_a_alone(tables, lambda i: float(i % 5 == 0))
+
+
+def test_a_leaked_gain_beside_a_clean_one_is_not_claimed():
+    tables = two_gains(0.25)
+    result = compare_tables(tables, FACTS, "control", CompareConfig(), overlaps=fifths(tables)).candidates[0]
     assert {delta.finding for delta in result.deltas} == {"up"}
-    assert result.verdict == "helps"
     assert not at(result, 0.5).shown_up and at(result, 0.5, "math-b").shown_up
+    assert result.verdict == "helps"
+    claimed, leaked = result.sentence.split(" Its gain on ")
+    assert "better on math-b (+" in claimed and "math-a" not in claimed
+    assert leaked.startswith("math-a (+") and "sits on benchmark items that its rows match and is not claimed" in leaked
+    assert "math-a: its gain sits on items that the candidate's rows match, and is not claimed" in result.warnings
+
+
+def test_a_gain_that_too_few_clean_items_show_is_not_claimed_beside_a_clean_one():
+    tables = study(lambda i: 0.12) | study(lambda i: 0.25, names=("math-b",), seed=6)
+    overlaps = on_a_alone(tables, lambda i: 0.0 if i % 10 == 0 else 0.9)
+    result = compare_tables(tables, FACTS, "control", CompareConfig(), overlaps=overlaps).candidates[0]
+    claimed, unclear = result.sentence.split(" Its gain on ")
+    assert result.verdict == "helps" and "math-a" not in claimed
+    assert "math-a (+" in unclear and "is not shown on items that its rows do not match, and is not claimed" in unclear
+    assert result.warnings == ()
+
+
+def test_a_leaked_gain_beside_one_without_a_place_is_contaminated():
+    """math-a leaked; of math-b nothing is clean, so nothing is left to claim."""
+    tables = two_gains(0.25)
+    overlaps = {"x": {key: 1.0 if key[0] == "math-b" else ratio for key, ratio in fifths(tables)["x"].items()}}
+    result = compare_tables(tables, FACTS, "control", CompareConfig(), overlaps=overlaps).candidates[0]
+    assert result.verdict == "contaminated"
+    assert "none of it is shown on items that its rows do not match, and the gain on math-a sits on" in result.sentence
+
+
+def test_both_graders_have_to_see_a_gain_that_is_clean():
+    """The other grader sees the leaked gain alone: that makes two of a "helps" that rests on the clean one."""
+    tables = two_gains(0.25)
+    grades = {
+        key: Grades(
+            grader="math-verify", item=s.item, prediction=s.item, gold=s.item, evidence=s.item,
+            correct=tables["control", *key[1:]].correct if key[2] == "math-b" else s.correct,
+        )
+        for key, s in tables.items()
+    }  # fmt: skip
+    result = compare_tables(
+        tables, FACTS, "control", CompareConfig(), grades=grades, overlaps=fifths(tables)
+    ).candidates[0]
+    assert {one.benchmark: one.finding for one in result.regraded} == {"math-a": "up", "math-b": None}
+    assert (result.verdict, result.lacking) == ("inconclusive", "agreement")
+
+
+def test_a_clean_gain_that_is_larger_on_matched_items_is_a_warning():
+    tables = study(lambda i: 0.7 if i % 5 == 0 else 0.2)
+    result = judged(tables, lambda i: float(i % 5 == 0))
+    assert result.verdict == "helps" and at(result, 0.5).p_matched < 0.025
+    assert any(text.startswith("the gain is larger on items that the candidate's rows match: math-a") for text in
+               result.warnings)  # fmt: skip
 
 
 def test_a_contaminated_gain_beside_a_loss_says_both():

@@ -25,15 +25,16 @@ def delta(benchmark="math", role="primary", finding=None, low=-1.0, high=1.0, ma
 
 def domain(low, high, margin=1.5):
     return DomainDelta(
-        domain="knowledge", delta=(low + high) / 2, low=low, high=high, margin=margin, within_margin=False
-    )
+        domain="knowledge", delta=(low + high) / 2, low=low, high=high, margin=margin, within_margin=False,
+        benchmarks=("mmlu",),
+    )  # fmt: skip
 
 
-def takes(lacking, deltas=None, domains=()):
+def takes(lacking, deltas=None, domains=(), most=None):
     evidence = Evidence(
         name="x", deltas=tuple(deltas or [delta()]), domains=tuple(domains), within_band=False, noisy=()
     )
-    return what_it_takes(lacking, evidence, 4, CONFIG)
+    return what_it_takes(lacking, evidence, 4, CONFIG, most or {})
 
 
 def test_nothing_is_lacking_where_there_is_a_verdict(build, facts):
@@ -86,6 +87,38 @@ def test_what_fell_by_more_than_its_margin_is_not_mended_by_size():
 def test_an_alarm_asks_for_items_of_its_benchmark():
     said = takes("narrower guards", [delta("gpqa", "alarm", "alarm", -9, -1)])
     assert said == "More items of gpqa would tell whether its fall is chance."
+
+
+def test_items_are_asked_for_only_where_there_are_any():
+    """Seeds or items would do, and all 1,319 items were scored."""
+    seen = delta(error=1.0).model_copy(update={"item_sd": 20.0, "training_noise": 0.5})
+    assert "times the items. The" in takes("power", [seen])
+    assert "cost less, if 20 % of the cost is evaluation" in takes("power", [seen])
+    whole = takes("power", [seen], most={"math": 1319})
+    assert "seeds in place of 3" in whole and "items" not in whole and "cost less" not in whole
+    assert "times the items" in takes("power", [seen], most={"math": 100_000})
+
+
+def test_where_no_seeds_do_and_no_items_are_left_a_larger_benchmark_is_asked_for():
+    wide = delta(error=10.0).model_copy(update={"item_sd": 100.0, "training_noise": 40.0, "n_items": 60})
+    said = takes("power", [wide], most={"math": 60})
+    assert "too few items of math: a larger benchmark would have to decide too" in said and "times both" not in said
+
+
+def test_a_whole_guard_is_not_asked_for_more_items():
+    guard = delta("mmlu", "guard", "not within margin", -6, 6, margin=1.5)
+    said = takes("narrower guards", [guard], [domain(-3, 3)], most={"mmlu": 1319})
+    assert "takes intervals 3.4 times narrower, and there are not so many items of mmlu: more seeds narrow" in said
+    said = takes("narrower guards", [delta("gpqa", "alarm", "alarm", -9, -1)], most={"gpqa": 1319})
+    assert said == "There are no more items of gpqa: more seeds can only tell whether training luck made its fall."
+
+
+def test_a_comparison_knows_how_many_items_there_are(build, facts):
+    """400 items of 400: more of them are no way to see a gain of two points."""
+    tables, effect = build({"math-a": {"control": 0.4, "x": 0.41}}), CONFIG.model_copy(update={"effect": 2.0})
+    whole = [fact.model_copy(update={"most_items": 400}) for fact in facts]
+    assert "times the items" in compare_tables(tables, facts, "control", effect).candidates[0].more
+    assert "times the items" not in compare_tables(tables, whole, "control", effect).candidates[0].more
 
 
 @pytest.mark.parametrize(

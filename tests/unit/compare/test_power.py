@@ -165,10 +165,52 @@ def test_training_noise_is_found_again():
         )
         for number in range(40)
     ]  # fmt: skip
-    found = training_noise(scores)
+    found = training_noise(scores, NOISE)
     assert found.points == pytest.approx(1.2, rel=0.1)
     assert (found.degrees, found.source) == (40 * 12, "earlier studies")
-    assert training_noise([SeedScores("b", n, [[40.0], [41.0]])]) is None
+    assert training_noise([SeedScores("b", n, [[40.0], [41.0]])], NOISE) == NOISE
+
+
+def lucky_scores(study) -> SeedScores:
+    """The scores of a study's answers, shape (arms, seeds, items)."""
+    return SeedScores("math", study.shape[2], (100 * study.mean(axis=2)).tolist())
+
+
+def test_what_all_seeds_get_right_or_wrong_says_nothing_of_training_noise(simulate):
+    moved = [lucky_scores(study) for study in simulate(np.random.default_rng(3), 4, 3.0, n=400)]
+    still = [SeedScores(f"{percent}", 400, [[percent] * 3] * 5) for percent in (0.0, 100.0)]
+    alone = training_noise(moved, NOISE)
+    assert alone.points == pytest.approx(3.0, rel=0.4)
+    assert training_noise([*moved, *still], NOISE) == alone
+    assert training_noise(still, NOISE) == NOISE
+
+
+def test_fewer_answers_flip_where_nearly_all_are_right():
+    def noise_at(accuracy):
+        table = accuracy + np.random.default_rng(1).normal(0, 1.5, (5, 4))
+        return training_noise([SeedScores("b", 100, table.tolist())] * 4, NOISE).points
+
+    assert noise_at(90) ** 2 - noise_at(50) ** 2 == pytest.approx((1 - 4 * 0.9 * 0.1) * 400 / 100, abs=0.05)
+
+
+@pytest.mark.parametrize(("noise", "n"), [(1.0, 200), (1.0, 1_000), (3.0, 200)])
+def test_training_noise_of_earlier_studies_is_seldom_half_the_truth(simulate, noise, n):
+    """200 stores of one study each, of three seeds and four candidates; the default is a third of the larger noise."""
+    studies = simulate(np.random.default_rng(11), 200, noise, n=n)
+    found = [training_noise([lucky_scores(study)], NOISE).points for study in studies]
+    assert np.mean(np.array(found) < noise / 2) < 0.06
+    assert min(found) > 0
+
+
+def test_earlier_studies_that_say_too_little_are_called_so():
+    flat = [SeedScores("b", 50, [[40.0, 40.0, 40.0], [50.0, 50.0, 50.0]])] * 4  # flips alone would be more
+    declared = TrainingNoise(points=0.7, source="the study")
+    assert training_noise(flat, declared) == TrainingNoise(
+        points=0.7, source="the study, since earlier studies say too little"
+    )
+    few = [SeedScores("b", 5_000, [[40.0, 42.0], [50.0, 49.0]])]  # one degree of freedom
+    assert training_noise(few, TrainingNoise(points=5.0, source="default")).points == 5
+    assert training_noise(few, declared).degrees == 1  # what is more than declared is not thrown away
 
 
 def test_a_spread_from_an_accuracy():

@@ -14,7 +14,7 @@ from tasks.core.rows import EXPOSURES, GRADES, OVERLAPS, SCORES, write_rows
 from tasks.core.store import Store
 
 #: Pinned beside the version: another digest without a higher STAGE_VERSION is a change nobody announced.
-PINNED = (3, "cd47257f0c189a9f")
+PINNED = (4, "cd47257f0c189a9f")
 
 
 def publish(
@@ -181,7 +181,7 @@ def test_grades_are_compared_and_disagreements_published(tmp_path, tables, facts
     assert [(row["arm"], row["seed"], row["item"], row["prediction"], row["evidence"]) for row in rows] == [
         (arm, seed, "i007", "so 7", "stated; 7") for arm in ("control", "worked") for seed in (1, 2, 3)
     ]
-    assert [one.model_dump() for one in result.disagreements] == rows
+    assert [one.model_dump() for one in result.disagreements] == rows[:1]
     assert list(read_disagreements(store, plain)) == []
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tasks.compare.config import BenchmarkFacts, CompareConfig
 from tasks.compare.findings import find, guard_margin
@@ -181,6 +183,13 @@ def test_holm_by_hand():
     p_values = [np.array([0.04, 0.001]), np.array([0.03, 0.013])]
     assert holm(p_values, 0.05).tolist() == [[False, True], [False, True]]
     assert holm([], 0.05).size == 0
+
+
+@given(st.lists(st.floats(0, 0.2), min_size=1, max_size=12), st.sampled_from([0.025, 0.05]))
+def test_holm_is_that_of_statsmodels(p_values, alpha):
+    multitest = pytest.importorskip("statsmodels.stats.multitest", reason="statsmodels is not installed")
+    rejected = multitest.multipletests(p_values, alpha=alpha, method="holm")[0]
+    assert holm(p_values, alpha).tolist() == rejected.tolist()
 
 
 @pytest.mark.parametrize("noise", [0.3, 2.0])

@@ -95,6 +95,17 @@ def test_quotes_that_pair_are_read_as_they_were_written(tmp_path):
     assert raw.value == {"question": '5" or ""?', "answer": 'two\nlines, "quoted"'}
 
 
+def test_a_row_of_several_lines_is_named_by_its_first(tmp_path):
+    content = b'question,answer\n1,"a\nb\nc"\n\n2,d\n"only\none"\n3,"e\n"\n'
+    assert [(raw.origin, raw.reason) for raw in read(tmp_path, "rows.csv", content)] == [
+        ("rows.csv:2", ""),
+        ("rows.csv:6", ""),
+        ("rows.csv:7", "wrong number of columns"),
+        ("rows.csv:9", ""),
+    ]
+    assert "the row at line 4" in refusal(tmp_path, "rows.csv", b'a,b\n1,2\n\n3,"4\n')
+
+
 def test_a_field_may_be_as_long_as_a_book(tmp_path):
     book = "word " * 400_000
     assert [raw.value for raw in read(tmp_path, "rows.csv", f'text\n"{book}"\nshort\n'.encode())] == [

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
-from tasks.evaluate.config import BenchmarkConfig, EvaluateConfig
+from tasks.evaluate import config
+from tasks.evaluate.config import BenchmarkConfig, EvaluateConfig, EvaluateRuntime
 
 CUSTOM = {"name": "mine", "file": "x.jsonl", "kind": "qa", "domain": "math"}
 
@@ -45,3 +48,15 @@ def test_an_engine_is_one_of_two_or_a_tests_own(engine):
 def test_a_misspelt_engine_is_refused_before_anything_is_trained():
     with pytest.raises(ValidationError, match="engine"):
         EvaluateConfig(engine="vlm")
+
+
+def test_the_checkouts_own_environment_is_used_from_another_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(config, "__file__", str(tmp_path / "checkout" / "tasks" / "evaluate" / "config.py"))
+    monkeypatch.chdir(tmp_path)
+    default = EvaluateRuntime()
+    assert default.interpreter == tmp_path / "checkout" / ".venv-eval" / "bin" / "python"
+    here = tmp_path / ".venv-eval" / "bin" / "python"
+    here.parent.mkdir(parents=True)
+    here.touch()
+    assert default.interpreter == here
+    assert EvaluateRuntime(python="/none/python").interpreter == Path("/none/python")

@@ -52,6 +52,7 @@ def test_model_written_code_runs_only_where_the_study_says_so():
     from tasks.core.errors import StudyError
 
     asked = [BenchmarkConfig(name="mbpp"), BenchmarkConfig(name="gsm8k")]
-    with pytest.raises(StudyError, match="mbpp would run code that the model wrote"):
+    with pytest.raises(StudyError, match="mbpp would run code that the model wrote") as caught:
         check_allowed(asked, EvaluateConfig())
+    assert "`evaluate: {allow_unsandboxed_code: true}`" in caught.value.remedy
     check_allowed(asked, EvaluateConfig(allow_unsandboxed_code=True))

@@ -105,7 +105,8 @@ def ask_teacher(now, *, answered):
     items = put(store, now.items_identity())
     records = put(store, records_identity(recipe.questions), 40)
     once = put(store, dedup_identity(recipe.dedup, [records]), 30)
-    questions = put(store, questions_identity(put(store, clean_identity(recipe.decontaminate, once, items), 20)), 20)
+    clean = put(store, clean_identity(recipe.decontaminate, once, items), 20)
+    questions = put(store, questions_identity(clean, needs_reference=True), 20)
     requests = put(store, prompt_identity(recipe.prompt, questions), 80)
     if not answered:
         return questions, None
@@ -127,7 +128,8 @@ def put_failures(now, recipe, found):
     items = put(store, now.items_identity())
     records = put(store, records_identity(recipe.questions), 40)
     once = put(store, dedup_identity(recipe.dedup, [records]), 40)
-    questions = put(store, questions_identity(put(store, clean_identity(recipe.decontaminate, once, items), 40)), 40)
+    clean = put(store, clean_identity(recipe.decontaminate, once, items), 40)
+    questions = put(store, questions_identity(clean, needs_reference=True), 40)
     requests = put(store, prompt_identity(recipe.prompt, questions), 160)
     answers = put(store, answers_identity(recipe.model, requests, teacher_digest(recipe.model.model)), 160)
     verdicts = put(store, verdicts_identity(recipe.judge, answers, questions, recipe.prompt.samples), 160)

@@ -5,6 +5,7 @@ A YAML block says on its first line which file it is (``# study.yaml``); blocks 
 
 import importlib.util
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,9 @@ PAGES = [ROOT / "README.md", *(HOW_TO / f"{name}.md" for name in (*RECIPES, *GUI
 LOADERS = {"study.yaml": load_study, "recipe.yaml": load_order, "runtime.yaml": load_runtime}
 
 _BLOCK = re.compile(r"^( *)```(yaml|python)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
-_CODE = re.compile(r"^ *```.*?^ *```$|`[^`\n]*`", re.DOTALL | re.MULTILINE)
+_FENCED = re.compile(r"^ *```.*?^ *```$", re.DOTALL | re.MULTILINE)
+_CODE = re.compile(rf"{_FENCED.pattern}|`[^`\n]*`", _FENCED.flags)
+_HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
@@ -65,10 +68,31 @@ def test_the_recipe_of_ones_own_reads_its_file(tmp_path):
     assert parse(module.Rephrase, declared_in(tmp_path / "rephrase.yaml"), "here").name == "rephrased"
 
 
+def anchors(page):
+    """Yield the anchors of a page's headings as GitHub names them: one that comes again is numbered."""
+    seen = Counter()
+    for heading in _HEADING.findall(_FENCED.sub("", page.read_text())):
+        slug = re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+        yield f"{slug}-{seen[slug]}" if seen[slug] else slug
+        seen[slug] += 1
+
+
+def leads_somewhere(page, target):
+    path, _, anchor = target.partition("#")
+    file = page.parent / path if path else page
+    return file.exists() and (not anchor or file.suffix != ".md" or anchor in anchors(file))
+
+
 @pytest.mark.parametrize(
     "page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.stem
 )
-def test_every_link_leads_to_a_file(page):
-    targets = [target.partition("#")[0] for target in _LINK.findall(_CODE.sub("", page.read_text()))]
-    own = [target for target in targets if target and not target.startswith(("http://", "https://", "mailto:"))]
-    assert [target for target in own if not (page.parent / target).exists()] == []
+def test_every_link_leads_to_a_file_and_to_a_heading_of_it(page):
+    targets = _LINK.findall(_CODE.sub("", page.read_text()))
+    own = [target for target in targets if not target.startswith(("http://", "https://", "mailto:"))]
+    assert [target for target in own if not leads_somewhere(page, target)] == []
+
+
+def test_a_heading_has_the_anchor_that_github_gives_it(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("# What `k` is, and isn't\n\n## A_b - c\n\n```\n# no heading\n```\n\n## A_b - c\n")
+    assert list(anchors(page)) == ["what-k-is-and-isnt", "a_b---c", "a_b---c-1"]

@@ -108,7 +108,8 @@ def test_a_missing_column_is_named_before_anything_starts(order):
 def test_failures_need_benchmarks(order):
     def failures(declared):
         recipe = declared["recipe"]
-        declared["recipe"] = {"kind": "failures", "questions": recipe["questions"], "model": recipe["teacher"]}
+        model = recipe["teacher"] | {"sampling": {}}
+        declared["recipe"] = {"kind": "failures", "questions": recipe["questions"], "model": model}
         declared["benchmarks"] = []
 
     changed(order, failures)

@@ -47,6 +47,18 @@ def ref(name):
     return ArtifactRef(path=f"evaluate/{name}", digest=name, num_rows=1)
 
 
+def row(draft):
+    (draft.folder / "rows").write_text("")
+
+
+def pack_of(here, records, sequences):
+    def build(draft):
+        held = {"sequences": sequences, "samples": sequences, "tokens": sequences, "supervised_tokens": sequences}
+        (draft.folder / "size.json").write_text(json.dumps(held))
+
+    return here.store.produce(here.pack_identity(records), build)
+
+
 def test_every_step_is_named_before_anything_is_made(work):
     steps = outline(work()).steps
     named = {stage: [step.name for step in steps if step.stage == stage] for stage in ("items", "overlap", "regrade")}
@@ -65,14 +77,10 @@ def test_every_step_is_named_before_anything_is_made(work):
 
 def test_what_is_there_is_found(work):
     here = work()
-
-    def build(draft):
-        (draft.folder / "rows").write_text("")
-
     made = {}
     for identity in (here.items_identity(), *(here.records_identity(source) for source in here.study.candidates)):
-        made[identity.stage] = here.store.produce(identity, build)
-    here.store.produce(here.overlap_identity(made["ingest"], made["items"]), build)
+        made[identity.stage] = here.store.produce(identity, row)
+    here.store.produce(here.overlap_identity(made["ingest"], made["items"]), row)
     states = [(step.name, step.state) for step in outline(here).steps if step.stage in ("items", "overlap")]
     assert states[0] == ("here", "cached") and set(states[1:]) == {("new", "cached"), ("more", "cached")}
 
@@ -107,3 +115,21 @@ def test_the_comparison_is_told_who_graded_again(work):
     scores, grades = {(run, "sums"): ref("s"), (run, "facts"): ref("f")}, {(run, "sums"): ref("g")}
     scored, *_ = work().comparison({run: ref("model")}, scores, grades)
     assert [(one.benchmark, one.grades) for one in scored] == [("sums", ref("g")), ("facts", None)]
+
+
+def test_how_often_a_candidate_repeats_is_told_as_soon_as_it_is_packed(work):
+    here = work()
+    assert any("once they are packed: new, more" in warning for warning in outline(here).warnings)
+    [new] = [source for source in here.study.candidates if source.name == "new"]
+    pack_of(here, here.store.produce(here.records_identity(new), row), sequences=2)
+    told = outline(here).warnings
+    assert any("once they are packed: more" in warning for warning in told)
+    assert any("candidates.new: its 20 % of the budget repeats it 10.0 times" in warning for warning in told)
+
+
+def test_a_share_of_samples_is_known_once_the_validated_sources_are_packed_too(work):
+    here = work(candidate_unit="samples")
+    new, more, mix = (pack_of(here, ref(name), sequences=100) for name in ("new", "more", "mix"))
+    assert here.unsized({"new": new, "more": more}) == ["new", "more"]
+    here.check_repeats({"new": new, "more": more})
+    assert here.unsized({"new": new, "mix": mix}) == ["more"]

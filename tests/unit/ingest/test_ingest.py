@@ -133,6 +133,17 @@ def test_bad_rows_are_dropped_with_file_line_and_reason(tmp_path):
     ]
 
 
+def test_rows_of_files_with_one_name_are_told_apart_by_their_folders(tmp_path):
+    for folder in ("a", "a/b", "c"):
+        (tmp_path / "set" / folder).mkdir(parents=True)
+        (tmp_path / "set" / folder / "rows.jsonl").write_text('{"text": "once"}\n{"text": ""}\n')
+    source = SourceConfig(name="s", file=str(tmp_path / "set" / "**" / "rows.jsonl"), max_dropped=0.5)
+    records, dropped = read(tmp_path, source)
+    assert [row["origin"] for row in records] == ["a/b/rows.jsonl:1", "a/rows.jsonl:1", "c/rows.jsonl:1"]
+    assert [row["origin"] for row in dropped] == ["a/b/rows.jsonl:2", "a/rows.jsonl:2", "c/rows.jsonl:2"]
+    assert len({row["row_id"] for row in records}) == 1  # of content and source: a folder changes none
+
+
 def test_too_many_bad_rows_are_an_error_that_keeps_them(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_bytes(TEXT.encode() + BAD[0][0])
@@ -219,7 +230,7 @@ def test_the_artifact_is_pinned(tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text(TEXT)
     ref = ingest.fn(SourceConfig(name="s", file=str(path)), tmp_path / "store")
-    assert (STAGE_VERSION, ref.digest[:16]) == (2, "a2417417152aceb4")
+    assert (STAGE_VERSION, ref.digest[:16]) == (3, "a2417417152aceb4")
 
 
 @pytest.mark.parametrize("name", ["data[1].jsonl", "data1.jsonl", "data[[]1].jsonl", "data?.jsonl"])
@@ -255,9 +266,17 @@ def test_a_lowered_max_dropped_is_enforced_on_the_counts_alone(tmp_path):
         check_dropped(source.model_copy(update={"max_dropped": 0.4}), 2, {"broken JSON": 1, "wrong type": 1}, tmp_path)
 
 
-def test_a_hub_id_needs_a_commit():
-    with pytest.raises(DataError, match="revision"):
-        identity(SourceConfig(name="s", hub=HubDataset(id="owner/name")))
+@pytest.mark.parametrize("revision", [None, "", "main", "v1.0", "0" * 39, "0" * 41, "A" * 40])
+def test_a_hub_id_needs_a_commit(revision):
+    with pytest.raises(DataError, match="a commit of 40 digits") as caught:
+        identity(SourceConfig(name="s", hub=HubDataset(id="owner/name", revision=revision)))
+    assert "dataset's page" in caught.value.remedy
+
+
+def test_a_commit_is_a_hub_ids_identity():
+    first, second = (SourceConfig(name="s", hub=HubDataset(id="owner/name", revision=c * 40)) for c in "ab")
+    assert identity(first) == identity(first)
+    assert identity(first) != identity(second)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -326,3 +345,11 @@ def test_a_column_whose_name_has_a_dot_is_itself(tmp_path):
     (tmp_path / "r.jsonl").write_text('{"a.b": "words", "a": {"b": "others"}}\n')
     records, _ = read(tmp_path, SourceConfig(name="s", file=str(tmp_path / "r.jsonl"), columns={"text": "a.b"}))
     assert records[0]["text"] == "words"
+
+
+def test_a_chat_may_lie_inside_a_column(tmp_path):
+    chat = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "ho"}]
+    (tmp_path / "c.jsonl").write_text(json.dumps({"data": {"chat": chat}}) + "\n")
+    source = SourceConfig(name="c", file=str(tmp_path / "c.jsonl"), columns={"messages": "data.chat"})
+    records, dropped = read(tmp_path, source)
+    assert ([row["messages"] for row in records], dropped) == ([chat], [])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.judge.quantities import equal, quantity, same_unit
+from tasks.judge.quantities import differ_in_scale, equal, in_words, quantity, same_unit
 from tasks.judge.spelling import normalise
 
 NUMBERS = st.integers(-(10**12), 10**12)
@@ -41,6 +41,8 @@ def read(text):
         ("12 apples", 12, "apple"),
         ("seven", 7, ""),
         ("x = 5", 5, ""),
+        ("60 miles per hour", 60, "mile per hour"),
+        ("3 times a week", 3, "time a week"),
     ],
 )
 def test_numbers_are_read_with_their_units(text, value, unit):
@@ -49,7 +51,93 @@ def test_numbers_are_read_with_their_units(text, value, unit):
 
 
 @pytest.mark.parametrize(
-    "text", ["2x", "5xy", "1,2", "(1,2)", "1/0", "2^3", "5!", "12_8", "", "x=1,y=2", "3 - 2", "9" * 500]
+    ("text", "value", "unit"),
+    [
+        ("4 hundred", 400, ""),
+        ("7 thousand", 7000, ""),
+        ("2 Million", 2 * 10**6, ""),
+        ("2.5 million", 25 * 10**5, ""),
+        ("1.2 billion", 12 * 10**8, ""),
+        ("3 trillion", 3 * 10**12, ""),
+        ("2 dozen", 24, ""),
+        ("3 1/2 dozen", 42, ""),
+        ("2 hundred thousand", 200000, ""),
+        ("$2 million", 2 * 10**6, "dollar"),
+        ("2 million dollars", 2 * 10**6, "dollar"),
+        (r"2\text{ million dollars}", 2 * 10**6, "dollar"),
+        ("3 dozen eggs", 36, "egg"),
+        ("5 hundred-dollar bills", 5, "hundred-dollar bills"),
+        ("x = 2 million", 2 * 10**6, ""),
+    ],
+)
+def test_scale_words_are_factors(text, value, unit):
+    found = read(text)
+    assert (found.value, found.unit) == (value, unit)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "3 more than y",
+        "5 apples more than a number",
+        "5 more than twice as many",
+        "3 times his age",
+        "8 less than x",
+        "3 times x",
+        "3 times as many as y",
+        "5 percent of x",
+        "5% of x",
+        r"5\text{ percent of }x",
+        "3 plus y",
+        "6 divided by x",
+        "x = 3 more than y",
+        "3 squared",
+        "2 thirds",
+        "3 thousand five hundred",
+        "2 hundred twenty",
+    ],
+)
+def test_a_number_that_words_change_is_no_quantity(text):
+    assert read(text) is None
+    assert in_words(normalise(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "5",
+        "3 more",
+        "3 more apples than Tom",
+        "3 times",
+        "3 times as many",
+        "3 times a week",
+        "5 cups of flour",
+        "5% of them",
+        "x",
+        "more",
+    ],
+)
+def test_a_plain_number_is_changed_by_no_word(text):
+    assert not in_words(normalise(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2x",
+        "5xy",
+        "2 million 500 thousand",
+        "1,2",
+        "(1,2)",
+        "1/0",
+        "2^3",
+        "5!",
+        "12_8",
+        "",
+        "x=1,y=2",
+        "3 - 2",
+        "9" * 500,
+    ],
 )
 def test_what_is_no_number_is_left_alone(text):
     assert read(text) is None
@@ -101,13 +189,33 @@ def test_rounding_and_percent(one, other, alike):
 @pytest.mark.parametrize(
     ("one", "other", "alike"),
     [
+        ("8 dozen", "8", True),
+        ("8", "8 dozen eggs", True),
+        ("8 dozen", "96", False),
+        ("8 dozen", "8 million", False),
+        ("8", "8", False),
+        ("8 dozen", "8 dozen", False),
+    ],
+)
+def test_numbers_differ_in_a_scale_word_or_not(one, other, alike):
+    assert differ_in_scale(read(one), read(other)) is alike
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
         ("5 cm", "5", True),
         ("5 cm", "5 m", False),
         ("5 km", "5 kilometers", True),
         ("$5", "€5", False),
         ("5 m", "5 m^2", False),
         ("18 dollars", "$18", True),
-        ("18 dollars per day", "$18", True),
+        ("12 apples in total", "12 apples", True),
+        ("60 miles per hour", "60", True),
+        ("60 miles per hour", "60 mph", True),
+        ("60 miles per hour", "60 miles", False),
+        ("60 miles an hour", "60 miles", False),
+        ("18 dollars per day", "$18", False),
     ],
 )
 def test_units_contradict_each_other_or_not(one, other, alike):

@@ -10,8 +10,8 @@ from tasks.judge.equivalence import Equivalence
 from tasks.judge.regrade import GRADER, RegradeConfig, RegradeJob, grade, graded_rows, regrade_identity, summary
 from tasks.judge.task import regrade_scores
 
-#: Of version 2; another one means that a grade means something else, and wants a new STAGE_VERSION.
-PINNED = (2, "58849864332156fd")
+#: Of version 3; another one means that a grade means something else, and wants a new STAGE_VERSION.
+PINNED = (3, "58849864332156fd")
 FIRST_LINE = r"\A\s*(\S[^\n]*)"
 
 ANSWERS = [
