@@ -21,4 +21,4 @@ def augment(shop: Workshop, recipe: Augment) -> ArtifactRef:
     questions = shop.questions(shop.clean(problems, recipe.dedup, recipe.decontaminate))
     answers = shop.answers(questions, recipe.prompt, recipe.solver)
     verdicts = shop.verdicts(recipe.judge, recipe.prompt.samples, answers, questions)
-    return shop.apart(shop.kept(recipe.keep, questions, answers, verdicts), recipe.decontaminate)
+    return shop.kept(recipe.keep, questions, answers, verdicts)

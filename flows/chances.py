@@ -7,14 +7,14 @@ what the study declares; else a default, called so. `tasks.compare.power` does t
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flows.record import StudyRecord, read_record
 from flows.study import CONTROL
 from flows.work import Work
 from tasks.compare.config import BenchmarkFacts, CompareConfig
 from tasks.compare.helping import helps_plan
-from tasks.compare.power import SeedScores, plan, planned, training_noise
+from tasks.compare.power import ITEM_SHARE, SeedScores, plan, planned, training_noise
 from tasks.core.errors import IntegrityError
 from tasks.core.results import HelpsPlan, PlannedBenchmark, PowerPlan, TrainingNoise
 from tasks.core.store import Store
@@ -52,6 +52,13 @@ def power_of(work: Work, earlier: Sequence[SeedScores], item_share: float) -> Po
         config=config,
         item_share=item_share,
     )
+
+
+def declared_power_of(work: Work) -> PowerPlan:
+    """Return what a study can show as its file alone has it; the source of its noise says so."""
+    power = power_of(work, (), ITEM_SHARE)
+    source = f"{power.noise.source}; earlier studies of the store, which assay plan counts in, are left aside"
+    return power.model_copy(update={"noise": power.noise.model_copy(update={"source": source})})
 
 
 def helps_of(work: Work, earlier: Sequence[SeedScores], power: PowerPlan) -> HelpsPlan | None:
@@ -107,23 +114,36 @@ def items_of(benchmark: BenchmarkConfig) -> Items:
 
 def earlier_scores(work: Work) -> tuple[list[SeedScores], tuple[str, ...]]:
     """Return the scores of the store's earlier studies that trained the same base model in the same way, a table a
-    benchmark, and which studies could not be read.
+    benchmark, and what a reader should know: which could not be read, and looks that this study has had.
 
     The study's own earlier records are among them: it may have been run before with fewer seeds. A record all of whose
     models another one has, such as an earlier look's, says nothing more.
     """
-    tables, unread, records, seen = list[SeedScores](), list[str](), list[StudyRecord](), set[str]()
+    tables, warnings, records, seen = list[SeedScores](), list[str](), list[StudyRecord](), set[str]()
     for ref, _ in work.store.manifests("study"):
         try:
             records.append(read_record(work.store, ref))
         except IntegrityError as error:
-            unread.append(f"an earlier study says nothing of the training noise: {error.message}")
+            warnings.append(f"an earlier study says nothing of the training noise: {error.message}")
     for record in sorted((one for one in records if _trains_alike(work, one)), key=lambda one: -len(one.runs)):
         models = {run.model.path for run in record.runs}
         if not models <= seen:
             tables += _tables(work.store, record)
             seen |= models
-    return tables, tuple(unread)
+    return tables, (*warnings, *_looks(work, records))
+
+
+def _looks(work: Work, records: Sequence[StudyRecord]) -> Iterator[str]:
+    """Yield what is said of this study's having been looked at with some of its seeds, where no looks are declared."""
+    for record in records if work.study.compare.looks is None else ():
+        seeds = record.study.seeds
+        if record.study.name == work.study.name and set(seeds) < set(work.study.seeds):
+            look = replace(work, study=work.study.model_copy(update={"seeds": seeds}))
+            if look.study_hash() == record.study_hash:
+                yield (
+                    f"this study was looked at with {len(seeds)} of its {len(work.study.seeds)} seeds, and declares no "
+                    "`compare.looks`: to go on or stop by what was seen makes false gains likelier than it says"
+                )
 
 
 def _trains_alike(work: Work, record: StudyRecord) -> bool:

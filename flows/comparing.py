@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from flows.findings import candidate_for_scripts
 from tasks.compare.config import BenchmarkFacts, CompareConfig
 from tasks.compare.pairing import Key, Scores
 from tasks.compare.task import compare_tables
@@ -28,6 +29,10 @@ from tasks.report.config import Named, ReportData
 from tasks.report.task import write_files
 
 _NOT_KNOWN = "how many answers were cut at the output limit is not known"
+_NOT_LOOKED_AT = (
+    "one grader alone called the answers right, and nobody looked whether the training rows hold benchmark items: a "
+    "gain can be of either"
+)
 
 
 class Input(Frozen):
@@ -79,8 +84,11 @@ def compare_results(controls: Sequence[Path], candidates: Sequence[Path], domain
     check_items(sides, lined_up.tables)
     if not any(fact.domain == "math" for fact in lined_up.facts):
         notes.add("no benchmark is of domain math, so all of them decide")
+    comparison = _comparison(lined_up, [side.name for side in sides])
+    if any(candidate.verdict in ("helps", "trades") for candidate in comparison.candidates):
+        notes.add(_NOT_LOOKED_AT)
     return Compared(
-        comparison=_comparison(lined_up, [side.name for side in sides]),
+        comparison=comparison,
         inputs=tuple(_input(side) for side in sides),
         notes=tuple(notes),
         date=_newest(sides),
@@ -150,20 +158,14 @@ def report_data(compared: Compared) -> ReportData:
 
 def as_json(compared: Compared, report: Path | None) -> dict[str, Any]:
     """Return what ``assay compare --json`` prints: that of ``assay show --json``, with what was read beside it."""
-    fields = ("benchmark", "metric", "delta", "low", "high", "n_items", "n_seeds")
     return {
         "study": compared.name,
         "report": None if report is None else str(report),
         "candidates": [
-            {
-                "name": candidate.name,
-                "verdict": candidate.verdict,
-                "deltas": [{field: getattr(delta, field) for field in fields} for delta in candidate.deltas],
-                "tokens": None,
-                "seconds": None,
-            }
+            candidate_for_scripts(candidate) | {"tokens": None, "seconds": None}
             for candidate in compared.comparison.candidates
         ],
+        "warnings": list(compared.comparison.warnings),
         "inputs": [one.model_dump(mode="json") for one in compared.inputs],
         "notes": list(compared.notes),
     }

@@ -11,12 +11,11 @@ def distill(shop: Workshop, recipe: Distill) -> ArtifactRef:
     """Return the questions with the answers that are kept (RECORDS).
 
     What repeats, what gives a benchmark away and what cannot be judged goes before the teacher is asked, so that nobody
-    pays for it; an answer that gives one away goes when it is there.
+    pays for it.
     """
     records = shop.clean(shop.read(recipe.questions), recipe.dedup, recipe.decontaminate)
     questions = shop.questions(records, needs_reference=recipe.judge.mode == "reference")
     answers = shop.answers(questions, recipe.prompt, recipe.teacher)
     verdicts = shop.verdicts(recipe.judge, recipe.prompt.samples, answers, questions, recipe.reader)
     originals = shop.read(recipe.originals) if recipe.originals else None
-    kept = shop.kept(recipe.keep, questions, answers, verdicts, originals)
-    return shop.apart(kept, recipe.decontaminate)
+    return shop.kept(recipe.keep, questions, answers, verdicts, originals)

@@ -108,6 +108,7 @@ def summary(store: Store, record: StudyRecord, report: ArtifactRef) -> dict[str,
         "study": record.study.name,
         "report": str(store.folder(report) / "report.html"),
         "candidates": [_candidate(store, record, one) for one in comparison.candidates],
+        "warnings": list(comparison.warnings),
     }
     if comparison.filters:
         shown["filters"] = [one.model_dump(mode="json") for one in comparison.filters]
@@ -116,15 +117,21 @@ def summary(store: Store, record: StudyRecord, report: ArtifactRef) -> dict[str,
 
 def _candidate(store: Store, record: StudyRecord, candidate: CandidateResult) -> dict[str, Any]:
     runs = [run for run in record.runs if run.arm == candidate.name]
-    fields = ("benchmark", "metric", "delta", "low", "high", "n_items", "n_seeds")
+    seconds = sum(store.manifest(ref).seconds for run in runs for ref in (run.model, *run.scores.values()))
+    tokens = sum(trained_tokens(store, run) for run in runs)
+    return candidate_for_scripts(candidate) | {"tokens": tokens, "seconds": round(seconds, 1)}
+
+
+def candidate_for_scripts(candidate: CandidateResult) -> dict[str, Any]:
+    """Return a candidate as ``--json`` prints it, but for what it took."""
+    fields = ("benchmark", "metric", "role", "delta", "low", "high", "n_items", "n_seeds")
     return {
         "name": candidate.name,
         "verdict": candidate.verdict,
+        "sentence": candidate.sentence,
+        "more": candidate.more,
         "deltas": [{field: getattr(delta, field) for field in fields} for delta in candidate.deltas],
-        "tokens": sum(trained_tokens(store, run) for run in runs),
-        "seconds": round(
-            sum(store.manifest(ref).seconds for run in runs for ref in (run.model, *run.scores.values())), 1
-        ),
+        "warnings": list(candidate.warnings),
     }
 
 

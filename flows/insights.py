@@ -10,13 +10,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from flows.cards import publish_card
-from flows.chances import power_of
+from flows.chances import declared_power_of
 from flows.costing import price_of_an_hour
 from flows.findings import Insights
 from flows.ledgers import publish_ledgers
 from flows.record import StudyRecord
 from flows.work import Work
-from tasks.compare.power import ITEM_SHARE
 
 T = TypeVar("T")
 
@@ -24,8 +23,8 @@ T = TypeVar("T")
 def insights(work: Work, record: StudyRecord) -> Insights:
     """Return what a study's report says beside its comparison, and what failed of it; what takes long is cached.
 
-    Power is as the study's file alone has it, not as earlier studies of the store would: those change, and a report
-    with them, while nothing of the study does.
+    Power is as the study's file alone has it, and says so, not as earlier studies of the store would: those change, and
+    a report with them, while nothing of the study does.
     """
     failed = dict[str, Exception]()
     ledgers = _looked(
@@ -37,7 +36,7 @@ def insights(work: Work, record: StudyRecord) -> Insights:
     return Insights(
         ledgers=ledgers or {},
         card=card,
-        power=power_of(work, (), ITEM_SHARE),
+        power=declared_power_of(work),
         device_price=price_of_an_hour(work),
         failed=failed,
     )

@@ -124,10 +124,13 @@ def make(
     # Between two questions a teacher stays loaded, so the device is the recipe's until its last one.
     with device(store, [identity] if _is_local(order.recipe) else []):
         try:
-            records = _carry_out(shop, order.recipe)
+            made = _carry_out(shop, order.recipe)
         finally:
             release_teachers()
-    return store.produce(identity, lambda draft: _take_over(store, records, draft))
+    # What a model wrote may give a benchmark away that its question did not.
+    written = isinstance(order.recipe, Distill | Augment)
+    clean = shop.apart(made, order.recipe.decontaminate) if written else made
+    return store.produce(identity, lambda draft: _take_over(store, made, clean, draft))
 
 
 def check_order(order: Order) -> None:
@@ -177,17 +180,20 @@ def _items(order: Order, runtime: Runtime, store: Store) -> ArtifactRef | None:
     return cached(benchmark_items, store, [items_identity(*asked)])(*asked, store.root)
 
 
-def _take_over(store: Store, records: ArtifactRef, draft: Draft) -> None:
-    """Publish the last step's records under the recipe's own key, sharing its files where the disk can."""
-    made = store.folder(records)
-    for file in sorted(made.glob("rows-*.parquet")):
+def _take_over(store: Store, made: ArtifactRef, clean: ArtifactRef, draft: Draft) -> None:
+    """Publish what is clean of what was made under the recipe's own key, sharing its files where the disk can.
+
+    Both are its sources: what is clean may have been cleaned before, by its content, and then names others.
+    """
+    for file in sorted(store.folder(clean).glob("rows-*.parquet")):
         _share(file, draft.folder / file.name)
-    steps, reasons = funnel(store, records), Counter[str]()
+    steps = list({step.artifact: step for step in [*funnel(store, made), *funnel(store, clean)]}.values())
+    reasons = Counter[str]()
     for step in steps:
         reasons.update(step.reasons)
-    draft.num_rows, draft.num_dropped, draft.columns = records.num_rows, reasons.total(), RECORDS
+    draft.num_rows, draft.num_dropped, draft.columns = clean.num_rows, reasons.total(), RECORDS
     draft.seconds = sum(step.seconds for step in steps)
-    draft.sources = {"records": records.path}
+    draft.sources = {"made": made.path, "records": clean.path}
     draft.provenance = {
         "dropped": {reason: count for reason, count in reasons.items() if count},
         "tokens": sum(step.tokens for step in steps),

@@ -29,7 +29,7 @@ from tasks.evaluate.custom import read_custom
 from tasks.evaluate.drain import identity_of
 from tasks.evaluate.items import items_identity
 from tasks.evaluate.registry import REGISTRY
-from tasks.evaluate.suite import check_allowed, data_files, domain_of, is_written_out, metric_of
+from tasks.evaluate.suite import check_allowed, data_digest, data_files, domain_of, is_written_out, metric_of
 from tasks.judge.regrade import RegradeConfig, RegradeJob
 from tasks.mix.config import CandidateShare, PlanConfig
 from tasks.mix.plan import check_epochs, sized_by
@@ -75,12 +75,17 @@ class Work:
         return [Run(arm, seed) for seed in self.study.seeds for arm in self.study.arms]
 
     def study_hash(self) -> str:
-        """Return the hash that fixes what is asked: the study with files and models by content, not by place."""
+        """Return the hash that fixes what is asked: the study with files and models by content, not by place.
+
+        Raises:
+            DataError: where a benchmark's file is missing.
+        """
         declared = self.study.model_dump(mode="json", exclude={"base", "validated", "candidates", "benchmarks"})
         weights = {source.name: source.weight for source in self.study.validated}
         benchmarks = [b.model_dump(mode="json", exclude={"file", "few_shot_file"}) for b in self.study.benchmarks]
+        items = [data_digest(b, Path(self.runtime.evaluate.data)) for b in self.study.benchmarks]
         sources = [self.records_identity(source).key for source in self.study.sources]
-        return fingerprint([declared, self.base.digest, weights, benchmarks, sources])
+        return fingerprint([declared, self.base.digest, weights, benchmarks, items, sources])
 
     def records_identity(self, source: Source) -> Identity:
         """Return the identity of a source's records."""

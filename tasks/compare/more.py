@@ -103,13 +103,13 @@ def _to_see_an_effect(needed: Needed, deltas: Sequence[Delta], config: CompareCo
     if needed.cheapest == "nothing":
         return (
             f"A gain of {config.effect:g} points would have been seen with a chance of {100 * needed.now:.0f} %: look "
-            "for a smaller one (compare.effect) only if it is worth more than that costs."
+            "for a smaller one only if it is worth more than that costs."
         )
     primaries = [delta for delta in deltas if delta.role == "primary"]
     ways = []
     if needed.seeds is not None:
-        instead = f"{needed.seeds} seeds in place of {seeds} (all new, or as declared looks)"
-        ways.append(f"{instead}, so {_times(needed.seeds / seeds)} the training tokens")
+        instead = f"{needed.seeds} seeds in place of {seeds} (all new, unless looks were declared)"
+        ways.append(f"{instead}, so {_times(needed.seeds / seeds)} the training")
     if needed.items_times is not None and not _short(primaries, needed.items_times, most):
         ways.append(f"{_times(needed.items_times)} the items")
     if not ways:

@@ -3,9 +3,11 @@
 ::
 
     study                          kind=study      params, verdict.<candidate> tags, the table of deltas, the report
-    ├── <candidate>                kind=candidate  delta/<benchmark>, delta_low/..., delta_high/...; delta_regraded/...,
-    │                                              delta_clean_<share>/...; worth_of_<filter>/...; fixed,
-    │                                              broken; cost/<unit>, cost_per_point/<unit>; tag verdict
+    ├── <candidate>                kind=candidate  delta/<benchmark>, delta_low/..., delta_high/...;
+    │                                              delta_domain/<domain>, delta_domain_low/..., ...;
+    │                                              delta_regraded/..., delta_clean_<share>/...;
+    │                                              worth_of_<filter>/...; fixed, broken; cost/<unit>,
+    │                                              cost_per_point/<unit>; tag verdict
     └── <arm> seed <seed>          kind=anneal     loss, learning_rate, ... over steps; accuracy/<benchmark>; datasets
 
 Every run carries the tag ``study``, and those of a candidate the tags ``candidate`` and ``verdict`` as well, so a
@@ -67,6 +69,8 @@ def _numbers(data: TrackedStudy, candidate: CandidateResult) -> Iterator[tuple[s
     """Yield a candidate's numbers as the report has them; what has no number, such as a missing bound, is left out."""
     for delta in candidate.deltas:
         yield from _bounded("delta", delta.benchmark, delta.delta, delta.low, delta.high)
+    for pooled in candidate.domains:
+        yield from _bounded("delta_domain", pooled.domain, pooled.delta, pooled.low, pooled.high)
     if (gain := candidate.overall) is not None:
         yield from _bounded("delta", "mean of primaries", gain.delta, gain.low, gain.high)
     for graded in candidate.regraded:
@@ -94,12 +98,16 @@ def _bounded(
 
 
 def _table(data: TrackedStudy, comparison: Comparison) -> Entry:
-    """Return every delta of a study as one table, which MLflow shows side by side over runs."""
+    """Return every delta of a study as one table, which MLflow shows side by side over runs; domains have no scores."""
     fields = ("benchmark", "domain", "role", "control", "candidate", "delta", "low", "high", "n_items", "n_seeds")
+    pooled = {"role": "domain", "control": None, "candidate": None, "n_seeds": len(comparison.seeds)}
     rows = [
-        [data.study, candidate.name, candidate.verdict, *(getattr(delta, field) for field in fields)]
+        [data.study, candidate.name, candidate.verdict, *(shown[field] for field in fields)]
         for candidate in comparison.candidates
-        for delta in candidate.deltas
+        for shown in (
+            *(delta.model_dump() for delta in candidate.deltas),
+            *(one.model_dump() | pooled | {"benchmark": one.label} for one in candidate.domains),
+        )
     ]
     columns = ["study", "name", "verdict", *fields]
     return Entry(kind="table", run=data.study_hash, body={"name": TABLE, "columns": columns, "data": rows})

@@ -56,7 +56,7 @@ def test_a_study_that_could_have_seen_it_says_so(build, facts):
     tables = build({"math-a": {"control": 0.4, "x": 0.41}}, n=900)
     result = compare_tables(tables, facts, "control", CONFIG.model_copy(update={"effect": 30.0})).candidates[0]
     assert "A gain of 30 points would have been seen with a chance of" in result.more
-    assert "(compare.effect)" in result.more and "`" not in result.more  # a report shows sentences as they are
+    assert "look for a smaller one" in result.more and "`" not in result.more  # a report shows sentences as they are
 
 
 def test_where_neither_alone_would_do_both_together_are_named():

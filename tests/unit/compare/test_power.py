@@ -187,7 +187,7 @@ def test_what_all_seeds_get_right_or_wrong_says_nothing_of_training_noise(simula
 
 def test_fewer_answers_flip_where_nearly_all_are_right():
     def noise_at(accuracy):
-        table = accuracy + np.random.default_rng(1).normal(0, 1.5, (5, 4))
+        table = accuracy + np.random.default_rng(1).normal(0, 3, (5, 4))
         return training_noise([SeedScores("b", 100, table.tolist())] * 4, NOISE).points
 
     assert noise_at(90) ** 2 - noise_at(50) ** 2 == pytest.approx((1 - 4 * 0.9 * 0.1) * 400 / 100, abs=0.05)
@@ -195,10 +195,10 @@ def test_fewer_answers_flip_where_nearly_all_are_right():
 
 @pytest.mark.parametrize(("noise", "n"), [(1.0, 200), (1.0, 1_000), (3.0, 200)])
 def test_training_noise_of_earlier_studies_is_seldom_half_the_truth(simulate, noise, n):
-    """200 stores of one study each, of three seeds and four candidates; the default is a third of the larger noise."""
+    """One store in twenty, by design, and the luck of 200 of them: a study each, three seeds and four candidates."""
     studies = simulate(np.random.default_rng(11), 200, noise, n=n)
     found = [training_noise([lucky_scores(study)], NOISE).points for study in studies]
-    assert np.mean(np.array(found) < noise / 2) < 0.06
+    assert np.mean(np.array(found) < noise / 2) < 0.08
     assert min(found) > 0
 
 

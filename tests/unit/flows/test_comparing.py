@@ -223,11 +223,21 @@ def test_the_json_is_that_of_show_with_what_was_read(sides):
     compared = compare_results(*sides(), {})
     found = as_json(compared, None)
     shown = json.loads((Path(__file__).parent / "golden" / "show.json").read_text())
-    assert list(found)[:3] == list(shown)
+    assert list(found)[:4] == list(shown)
     assert list(found["candidates"][0]) == list(shown["candidates"][0])
     assert list(found["candidates"][0]["deltas"][0]) == list(shown["candidates"][0]["deltas"][0])
     assert (found["report"], found["candidates"][0]["tokens"], found["candidates"][0]["seconds"]) == (None, None, None)
     assert found["inputs"][0]["format"] == "JSON Lines"
+
+
+def test_a_gain_is_said_to_rest_on_one_grader_and_rows_that_nobody_looked_at(sides, tmp_path):
+    helps = compare_results(*sides(candidates=("web", "books"), seeds=(11, 12, 13)), {})
+    [note] = [note for note in helps.notes if "one grader" in note]
+    assert note in as_json(helps, None)["notes"] and note in report_data(helps).warnings
+    (tmp_path / "alone").mkdir()
+    control = scores(tmp_path / "alone" / "base.jsonl", 0.4)
+    nothing = compare_results([control], [scores(tmp_path / "alone" / "web.jsonl", 0.7)], {})
+    assert not any("one grader" in note for note in nothing.notes)
 
 
 def test_a_task_that_cannot_be_scored_is_left_out_unless_it_is_named(tmp_path):

@@ -195,7 +195,7 @@ def concluded(studied, monkeypatch):
     """The end of that study's flow, to be called: with neither Prefect nor MLflow."""
     store, record = studied
     monkeypatch.setattr(assess, "cached", lambda task, store, identities: task.fn)
-    monkeypatch.setattr(insights, "power_of", lambda *given: None)  # the benchmark's file is not there
+    monkeypatch.setattr(insights, "declared_power_of", lambda *given: None)  # the benchmark's file is not there
     monkeypatch.setattr(assess, "track_study", lambda *given: TrackOutcome(journal="", entries=0, sent=0))
     for shown in ("create_markdown_artifact", "create_table_artifact"):
         monkeypatch.setattr(f"tasks.report.task.{shown}", lambda *given, **named: None)

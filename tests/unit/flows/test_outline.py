@@ -43,6 +43,23 @@ def work(tmp_path):
     return declared
 
 
+def test_the_study_hash_is_of_the_benchmarks_items_and_not_of_their_place(work, tmp_path):
+    here = work()
+    before = here.study_hash()
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    (tmp_path / "facts.jsonl").rename(moved / "facts.jsonl")
+    benchmarks = [
+        one.model_copy(update={"file": str(moved / "facts.jsonl")}) if one.name == "facts" else one
+        for one in here.study.benchmarks
+    ]
+    there = Work(here.study.model_copy(update={"benchmarks": tuple(benchmarks)}), here.runtime, here.base)
+    assert there.study_hash() == before
+    with (moved / "facts.jsonl").open("a") as file:
+        file.write(json.dumps({"question": "One more?", "answer": "7"}) + "\n")
+    assert there.study_hash() != before
+
+
 def ref(name):
     return ArtifactRef(path=f"evaluate/{name}", digest=name, num_rows=1)
 

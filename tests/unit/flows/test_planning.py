@@ -223,14 +223,14 @@ def test_noise_is_the_studys_or_a_default_called_so(folder):
     assert (declared_noise(declared).source, declared_noise(declared).points) == ("the study", 0.5)
 
 
-def record(store, study, base, accuracy):
+def record(store, study, base, accuracy, study_hash="h" * 64):
     """Publish the record of a finished study with these accuracies, in percent, by (arm, seed)."""
     runs = []
     for (arm, seed), percent in accuracy.items():
         scores = publish(store, "evaluate", {"of": [arm, seed]}, {}, num_rows=300, accuracy=percent)
         runs.append(RunRecord(arm=arm, seed=seed, plan=scores, model=scores, scores={"own": scores}))
     found = StudyRecord(
-        study=study, study_hash="h" * 64, base=base, machine="here", records={}, packs={}, runs=tuple(runs),
+        study=study, study_hash=study_hash, base=base, machine="here", records={}, packs={}, runs=tuple(runs),
         comparison=runs[0].plan,
     )  # fmt: skip
     store.produce(
@@ -250,6 +250,20 @@ def test_noise_of_earlier_studies_comes_first(folder):
     assert "earlier studies" in noise.source
     # Differences of 10, -20 and 10 points over seeds have a spread of 17.3; less sqrt(400/300) for answers that flip.
     assert noise.points == pytest.approx((300 - 400 / 300) ** 0.5, abs=0.01)
+
+
+def test_a_look_that_was_not_declared_is_warned_of(folder):
+    look = work(folder, seeds=[1, 2])
+    accuracy = {(arm, seed): 50.0 for arm in ("control", "new") for seed in (1, 2)}
+    record(look.store, look.study, look.base, accuracy, look.study_hash())
+    [warning] = plan(work(folder, seeds=[1, 2, 3, 4])).warnings
+    assert "looked at with 2 of its 4 seeds" in warning
+    others = (
+        {"seeds": [1, 2]},
+        {"seeds": [1, 2, 3], "compare": {"looks": [2, 3]}},
+        {"seeds": [1, 2, 3], "name": "new"},
+    )
+    assert [earlier_scores(work(folder, **changes))[1] for changes in others] == [()] * 3
 
 
 def test_studies_of_another_base_say_nothing(folder):
@@ -471,6 +485,19 @@ def test_what_a_report_shows_of_power_leaves_out_what_takes_long(folder, monkeyp
     monkeypatch.setattr(insights, "publish_card", lambda *given: None)
     shown = insights.insights(guarded, record=None).power
     assert [one.benchmark for one in shown.benchmarks] == ["own", "facts"] and "helps" not in shown.model_dump()
+
+
+def test_a_report_says_that_its_noise_is_not_of_earlier_studies(folder, monkeypatch):
+    now = work(folder, seeds=[1, 2, 3])
+    noisy = {
+        (arm, seed): 50.0 + (seed if arm == "new" else -4 * seed) for arm in ("control", "new") for seed in (1, 2, 3)
+    }
+    record(now.store, now.study, now.base, noisy)
+    assert "earlier studies" in plan(now).power.noise.source
+    monkeypatch.setattr(insights, "publish_ledgers", lambda *given: {})
+    monkeypatch.setattr(insights, "publish_card", lambda *given: None)
+    noise = insights.insights(now, record=None).power.noise
+    assert noise.points == 1 and noise.source.startswith("default; earlier studies of the store")
 
 
 def printed(found):

@@ -96,17 +96,19 @@ def test_questions_without_any_reference_are_refused_before_they_are_asked(shop,
 
 def test_an_answer_that_gives_a_benchmark_away_is_not_trained_on(shop, asked, tmp_path):
     leak = {"question": "What of the leak in a roof of glass?", "answer": "432"}
-    made = distill(shop, recipe(dataset(tmp_path, TWO, leak)))
+    declared = recipe(dataset(tmp_path, TWO, leak))
+    clean = shop.apart(distill(shop, declared), declared.decontaminate)
     assert asked == [TWO["question"], leak["question"]]
-    [row] = read_rows(shop.store.folder(made))
+    [row] = read_rows(shop.store.folder(clean))
     assert row["messages"][0]["content"] == TWO["question"]
-    [dropped] = read_rows(shop.store.folder(made) / "dropped")
+    [dropped] = read_rows(shop.store.folder(clean) / "dropped")
     assert dropped["reason"] == "contaminated"
 
 
 def test_without_benchmarks_rows_are_as_they_were_kept(shop, asked, tmp_path):
-    made = distill(Workshop("made", shop.runtime, None), recipe(dataset(tmp_path, TWO)))
-    assert made.path.startswith("keep/")
+    declared, open_shop = recipe(dataset(tmp_path, TWO)), Workshop("made", shop.runtime, None)
+    made = distill(open_shop, declared)
+    assert open_shop.apart(made, declared.decontaminate) == made
 
 
 def test_a_benchmark_item_among_plain_seeds_stops_a_recipe(shop, tmp_path):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tasks.core.costs import CostPerPoint, PerPoint, Spent
 from tasks.core.errors import IntegrityError
 from tasks.core.ledgers import Ledger
-from tasks.core.results import ConditionedDelta, GradedDelta, OverallDelta
+from tasks.core.results import ConditionedDelta, DomainDelta, GradedDelta, OverallDelta
 from tasks.core.store import Store
 from tasks.track.config import TrackConfig, TrackedStudy
 from tasks.track.engine import ScriptedTracker
@@ -49,7 +49,10 @@ def test_everything_the_report_says_of_a_candidate_is_a_metric(study: TrackedStu
         matched_delta=20, p_matched=None, shown_up=True,
     )  # fmt: skip
     [worked] = study.comparison.candidates
-    more = worked.model_copy(update={"overall": gain, "regraded": (graded,), "conditioned": (clean,)})
+    pooled = DomainDelta(domain="knowledge", delta=-1, low=-2, high=0, margin=1, within_margin=False, n_items=900)
+    more = worked.model_copy(
+        update={"overall": gain, "regraded": (graded,), "conditioned": (clean,), "domains": (pooled,)}
+    )
     spent = Spent(gpu_hours=0, core_hours=3, model_tokens=0, trained_tokens=100)
     cost = CostPerPoint(
         candidate="worked", gain=5, gain_low=1, gain_high=9, spent=spent, sentence="",
@@ -67,9 +70,14 @@ def test_everything_the_report_says_of_a_candidate_is_a_metric(study: TrackedStu
     numbers = {name: value for one in entries if one.kind == "metrics" for name, value, _ in one.body["points"]}
     assert numbers.items() >= {
         "delta/mean of primaries": 5, "delta_low/mean of primaries": 1, "delta_regraded/gsm8k": 11,
+        "delta_domain/knowledge": -1, "delta_domain_low/knowledge": -2, "delta_domain_high/knowledge": 0,
         "delta_clean_0.5/gsm8k": 12, "fixed": 60, "broken": 10, "cost/core-hours": 3, "cost_per_point/core-hours": 0.6,
         "cost_per_point_low/core-hours": 1 / 3,
     }.items()  # fmt: skip
+    [table] = [one.body for one in study_entries(data, store, TrackConfig()) if one.kind == "table"]
+    whole = dict(zip(table["columns"], table["data"][1], strict=True))
+    assert whole.items() >= {"benchmark": "all knowledge", "role": "domain", "delta": -1, "control": None}.items()
+    assert whole.items() >= {"n_items": 900, "n_seeds": 2}.items()
     assert "cost_per_point_high/core-hours" not in numbers and "delta_clean_0.5_low/gsm8k" not in numbers
 
 
