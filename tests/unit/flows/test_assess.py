@@ -24,7 +24,10 @@ def gathered(tmp_path, monkeypatch):
     def gather(**sequences):
         def pack(work, name, records):
             held = dict.fromkeys(("sequences", "samples", "tokens", "supervised_tokens"), sequences[name])
-            build = lambda draft: (draft.folder / "size.json").write_text(json.dumps(held))  # noqa: E731
+
+            def build(draft):
+                (draft.folder / "size.json").write_text(json.dumps(held))
+
             return work.store.produce(work.pack_identity(records), build)
 
         monkeypatch.setattr(assess, "_pack", pack)
