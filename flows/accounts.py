@@ -13,10 +13,11 @@ from flows.funnel import Step, funnel
 from flows.make import STAGE as RECIPE_STAGE
 from flows.recipes import TaughtRecipe
 from flows.record import RunRecord, StudyRecord
+from flows.retention import Judging, judgings
 from tasks.core.store import ArtifactRef, Store
 from tasks.mix.config import SourceShare
 from tasks.mix.task import SHARES_FILE
-from tasks.report.config import Dropped, Funnel, FunnelStep, Named, SourceUse, StageCost
+from tasks.report.config import Dropped, Funnel, FunnelStep, Judged, JudgedGroup, Named, SourceUse, StageCost
 
 _STAGES = (
     "ingest", "rules", "recipe", "pack", "items", "overlap", "plan", "anneal", "evaluate", "regrade", "compare",
@@ -75,8 +76,10 @@ def funnels(store: Store, record: StudyRecord) -> Iterable[Funnel]:
     """Yield how each candidate that asked a model was made; the recipe's own artifact only takes its last step over."""
     for candidate in record.study.candidates:
         if isinstance(candidate.recipe, TaughtRecipe):
-            steps = [one for one in funnel(store, record.records[candidate.name]) if one.stage != RECIPE_STAGE]
-            yield Funnel(candidate=candidate.name, steps=tuple(map(_funnel_step, steps)))
+            made = record.records[candidate.name]
+            steps = [_funnel_step(one) for one in funnel(store, made) if one.stage != RECIPE_STAGE]
+            judged = map(_judged, judgings(store, made))
+            yield Funnel(candidate=candidate.name, steps=tuple(steps), judged=tuple(judged))
 
 
 def _funnel_step(step: Step) -> FunnelStep:
@@ -89,6 +92,11 @@ def _funnel_step(step: Step) -> FunnelStep:
         seconds=step.seconds,
         cost=step.cost,
     )
+
+
+def _judged(judging: Judging) -> Judged:
+    groups = [JudgedGroup(group=name, **found.model_dump()) for name, found in judging.groups().items()]
+    return Judged(step=judging.step, groups=tuple(groups), notes=tuple(judging.said()))
 
 
 def _artifacts(record: StudyRecord) -> list[ArtifactRef]:

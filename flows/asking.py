@@ -1,11 +1,11 @@
-"""How much a study's recipes still ask of models: of language models, and of encoders.
+"""How much a study's recipes still ask of models, of language models and of encoders, and of searches.
 
 Where it is not known yet how many questions survive, it is at most so much. What the store has is not asked again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,23 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Search:
+    """A search of a pool.
+
+    Attributes:
+        key: equal for two recipes that search the same, and so search once.
+        name: the dataset that is made of what is found.
+        rows, queries: of the pool, and what is looked for; at most, None where they cannot be counted yet.
+    """
+
+    key: str
+    name: str
+    recipe: Retrieve
+    rows: int | None
+    queries: int | None
+
+
+@dataclass(frozen=True)
 class Rows:
     """What a step gives: so many rows at most, and the rows themselves where the store has them."""
 
@@ -73,6 +90,11 @@ def readings(work: Work) -> list[Reading]:
     return list(_left(work).readings.values())
 
 
+def searches(work: Work) -> list[Search]:
+    """Return the searches that the study's recipes have still to make, each once."""
+    return list(_left(work).searches.values())
+
+
 def teachers(work: Work) -> list[Teacher]:
     """Return every model that is still asked on devices of one's own, once for each way in which it is loaded."""
     own = (ask.model.model for ask in asks(work) if ask.model.model.engine == "vllm")
@@ -92,6 +114,7 @@ class Left:
 
     def __init__(self, shelf: Shelf) -> None:
         self.shelf, self.asks, self.readings = shelf, dict[str, Ask](), dict[str, Reading]()
+        self.searches = dict[str, Search]()
 
     def follow(self, name: str, recipe: TaughtRecipe | Dataset) -> Rows:
         """Note what a recipe asks, and return its rows; those of `Distill`, which nothing starts from, are not found.
@@ -104,15 +127,15 @@ class Left:
             case Dataset():
                 return Rows(rows_of(recipe, shelf.store), shelf.read(recipe))
             case Distill():
-                asked, given = self._questions(recipe), [recipe.questions, recipe.dedup, recipe.decontaminate]
+                asked = self._questions(recipe)
+                given = _told_questions(recipe, asked)
                 answers = self._ask(given, recipe.prompt, recipe.teacher, asked)
                 if recipe.reader is not None:
                     self._read_verdicts([*given, recipe.teacher, recipe.judge], recipe, recipe.reader, asked, answers)
                 return Rows(asked.count, None)
             case Failures():
                 asked = self._questions(recipe)
-                given = [recipe.questions, recipe.dedup, recipe.decontaminate]
-                answers = self._ask(given, recipe.prompt, recipe.model, asked)
+                answers = self._ask(_told_questions(recipe, asked), recipe.prompt, recipe.model, asked)
                 verdicts = shelf.verdicts(recipe.judge, recipe.prompt.samples, answers, asked.ref)
                 return Rows(asked.count, shelf.failed(recipe.wrong, asked.ref, verdicts))
             case Retrieve():
@@ -134,6 +157,9 @@ class Left:
             for declared, rows in [*zip(recipe.pool, pool.values(), strict=True), (recipe.queries, queries)]:
                 self._read(declared, recipe.embed, rows)
         ref = self.shelf.retrieved(recipe, queries.ref, {table: rows.ref for table, rows in pool.items()})
+        if ref is None:
+            key = _told(recipe.queries, *recipe.pool, recipe.embed, recipe.search)
+            self.searches[key] = Search(key, name, recipe, _sum(rows.count for rows in pool.values()), queries.count)
         found = Rows(_times(queries.count, recipe.search.select.k), ref)
         return Rows(found.count, self.shelf.clean(found.ref, recipe.dedup, recipe.decontaminate))
 
@@ -178,6 +204,17 @@ class Left:
             self.readings[key] = Reading(key, encoder, rows.count)
 
 
+def _told_questions(recipe: Distill | Failures, asked: Rows) -> list[object]:
+    """Return what tells a recipe's questions from another's: they themselves, where the store has them.
+
+    A row may lack its `reference`, and then mode `reference` asks fewer questions than the others.
+    """
+    if asked.ref is not None:
+        return [asked.ref.digest]
+    fewer = recipe.judge.mode == "reference" and "reference" in recipe.questions.columns
+    return [recipe.questions, recipe.dedup, recipe.decontaminate, fewer]
+
+
 def _told(*given: object) -> str:
     """Return what tells one declaration from others; as JSON, since a problem set's shares are keyed by numbers."""
     return fingerprint(
@@ -198,3 +235,9 @@ def _unlicensed(value: Any) -> Any:
 
 def _times(count: int | None, factor: int) -> int | None:
     return None if count is None else count * factor
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    listed = list(counts)
+    known = [count for count in listed if count is not None]
+    return sum(known) if len(known) == len(listed) else None

@@ -20,7 +20,7 @@ from flows.insights import insights
 from flows.make import make
 from flows.overlaps import find_overlaps, list_items
 from flows.planning import check_worth
-from flows.progress import AnnealProgress, say
+from flows.progress import AnnealProgress, CountProgress, say
 from flows.recipes import TaughtRecipe
 from flows.record import Made, point_to_latest, read_record, record_study
 from flows.regrading import regrade_arms
@@ -102,7 +102,8 @@ def _records(work: Work, source: Source, beside: tuple[ArtifactRef, ...]) -> Art
 
 def _pack(work: Work, name: str, records: ArtifactRef) -> ArtifactRef:
     pack = cached(pack_source, work.store, [work.pack_identity(records)])
-    return pack(name, work.study.pack, records, work.base, work.store.root)
+    with CountProgress("pack", name, records.num_rows) as progress:
+        return pack(name, work.study.pack, records, work.base, work.store.root, report=progress)
 
 
 def _plan(work: Work, run: Run, packs: Refs) -> ArtifactRef:

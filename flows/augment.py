@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flows.caching import cached
 from flows.recipes import Augment, Retrieve
-from flows.retrieve import retrieve, seeds
+from flows.retrieve import retrieved_seeds, seeds
 from flows.workshop import Workshop
 from tasks.core.store import ArtifactRef
 from tasks.prompt.task import new_problems, new_problems_identity
@@ -12,7 +12,7 @@ from tasks.prompt.task import new_problems, new_problems_identity
 
 def augment(shop: Workshop, recipe: Augment) -> ArtifactRef:
     """Return new problems with the solutions that are kept (RECORDS)."""
-    given = retrieve(shop, recipe.seeds) if isinstance(recipe.seeds, Retrieve) else seeds(shop, recipe.seeds)
+    given = retrieved_seeds(shop, recipe.seeds) if isinstance(recipe.seeds, Retrieve) else seeds(shop, recipe.seeds)
     sources = shop.questions(given)
     written = shop.answers(sources, recipe.similar, recipe.writer)
     identity = new_problems_identity(shop.name, recipe.largest_overlap, sources, written)

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from flows.caching import cached
+from flows.progress import CountProgress
 from flows.record import StudyRecord
 from flows.study import ValidatedSource as Declared
 from tasks.core.cards import ExposedItems, ValidatedCard, ValidatedSource
@@ -45,7 +46,9 @@ def publish_card(store: Store, record: StudyRecord, overlap: DecontaminateConfig
     names = [source.name for source in record.study.validated]
     refs = [record.records[name] for name in names]
     once = cached(find_duplicates, store, [duplicates_identity(_SAME, refs)])
-    repeats = once(f"the validated set of {record.study.name}", _SAME, refs, store.root)
+    name = f"the validated set of {record.study.name}"
+    with CountProgress("dedup", name, sum(ref.num_rows for ref in refs)) as progress:
+        repeats = once(name, _SAME, refs, store.root, report=progress)
     exposures = dict[str, ArtifactRef]()
     if record.items is not None:
         exposures = {name: _overlaps(store, overlap, name, record.records[name], record.items) for name in names}
@@ -94,8 +97,9 @@ def make_card(
 def _overlaps(
     store: Store, overlap: DecontaminateConfig, name: str, records: ArtifactRef, items: ArtifactRef
 ) -> ArtifactRef:
-    report = cached(report_overlaps, store, [overlap_identity(overlap, records, items)])
-    return report(name, overlap, records, items, store.root)
+    find = cached(report_overlaps, store, [overlap_identity(overlap, records, items)])
+    with CountProgress("overlap", name, records.num_rows) as progress:
+        return find(name, overlap, records, items, store.root, report=progress)
 
 
 def _source(

@@ -102,7 +102,7 @@ def items_of(benchmark: BenchmarkConfig) -> Items:
     if benchmark.custom:
         rows = read_custom(benchmark).rows[: benchmark.limit]
         clusters = len({row["cluster"] for row in rows}) if benchmark.cluster else None
-        return Items(len(rows), clusters if clusters and clusters > 1 else None)
+        return Items(max(2, len(rows)), clusters if clusters and clusters > 1 else None)
     known = REGISTRY[benchmark.name]
     share = len(benchmark.subsets) / len(known.subsets) if benchmark.subsets else 1.0  # as if all were of one size
     count = round(known.items[0] * share)

@@ -86,7 +86,8 @@ def make(
     declared, settings = load_order(recipe), _runtime(runtime, store)
     from flows.funnel import funnel
     from flows.make import make as make_dataset
-    from flows.tables import funnel_table
+    from flows.retention import judgings
+    from flows.tables import funnel_table, retention_table
     from tasks.core.store import Store
 
     ref = make_dataset(declared, settings)
@@ -95,12 +96,12 @@ def make(
         from flows.export import export
 
         export(kept, ref, to)
-    steps = funnel(kept, ref)
+    steps, judged = funnel(kept, ref), judgings(kept, ref)
     if as_json:
-        folder = str(kept.folder(ref))
-        _print_json({"name": declared.name, "folder": folder, "steps": [step.model_dump() for step in steps]})
+        told = {"steps": [step.model_dump() for step in steps], "judged": [one.model_dump() for one in judged]}
+        _print_json({"name": declared.name, "folder": str(kept.folder(ref)), **told})
     else:
-        out.print(funnel_table(declared.name, steps))
+        out.print(funnel_table(declared.name, steps), *map(retention_table, judged))
         out.print(f"dataset  {to or kept.folder(ref)}", soft_wrap=True)
 
 
@@ -156,6 +157,7 @@ def doctor(runtime: RuntimeFile = None, as_json: AsJson = False) -> None:
     from flows.tables import doctor_table
 
     settings = _runtime(runtime, None)
+    err.print("probing each engine in a process of its own; a minute or two in all")
     findings = list(examine(settings))
     if as_json:
         _print_json([finding.model_dump() for finding in findings])

@@ -30,6 +30,26 @@ def rows_of(dataset: Dataset, store: Store) -> int | None:
     return sum(known) if len(known) == len(counts) else None
 
 
+def bytes_of(dataset: Dataset) -> int | None:
+    """Return how many bytes of text a dataset's files hold, with what stands around it; None where no file says so."""
+    if dataset.recipe is not None or dataset.hub is not None:
+        return None
+    sizes = [_bytes_in(path) for path in files(dataset.as_read)]
+    known = [size for size in sizes if size is not None]
+    return sum(known) if len(known) == len(sizes) else None
+
+
+def _bytes_in(path: Path) -> int | None:
+    if path.suffix.lower() in (".gz", ".zst"):
+        return None
+    if file_format(path) == ".parquet":
+        import pyarrow.parquet as pq
+
+        groups = pq.read_metadata(path)
+        return sum(int(groups.row_group(place).total_byte_size) for place in range(groups.num_row_groups))
+    return path.stat().st_size
+
+
 def _rows_in(path: Path) -> int | None:
     if path.suffix.lower() in (".gz", ".zst"):
         return None

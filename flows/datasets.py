@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flows.caching import cached
+from flows.progress import CountProgress
 from flows.recipes import Dataset
 from tasks.core.errors import DataError, StudyError
 from tasks.core.identity import Identity
@@ -29,7 +30,8 @@ def read_records(dataset: Dataset, store: Store) -> ArtifactRef:
     identity = records_identity(dataset)
     if dataset.recipe is not None:
         return cached(make_by_rules, store, [identity])(dataset.name, dataset.recipe, store.root)
-    ref = cached(ingest, store, [identity])(dataset.as_read, store.root)
+    with CountProgress("ingest", dataset.name) as progress:
+        ref = cached(ingest, store, [identity])(dataset.as_read, store.root, report=progress)
     manifest = store.manifest(ref)
     reasons = manifest.provenance["dropped"]
     ingest_source.check_dropped(dataset.as_read, manifest.num_rows, reasons, store.folder(ref) / "dropped")

@@ -10,20 +10,25 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Literal
 
-from flows.asking import readings, teachers
+from flows.asking import Search, readings, searches, teachers
+from flows.counting import bytes_of
 from flows.machine import Device, device_for
-from flows.rates import scores_on_gpu
+from flows.rates import encodes_on_gpu, scores_on_gpu
 from flows.work import Work
 from tasks.anneal.config import AnnealRuntime
 from tasks.anneal.memory import training_memory
 from tasks.anneal.placement import fitting as anneal_fitting
 from tasks.core.identity import Frozen
 from tasks.core.memory import GIB, Memory, ModelShape
+from tasks.embed.config import EmbedConfig
 from tasks.embed.encoder_files import find_encoder
+from tasks.embed.memory import encoding_memory
 from tasks.evaluate.memory import scoring_memory
 from tasks.generate.config import Teacher
 from tasks.generate.memory import fitting as teacher_fitting
 from tasks.generate.memory import host_memory, requests_at_once, serving_memory
+from tasks.retrieve.config import Bm25Config
+from tasks.retrieve.memory import budget, exact_bytes, index_bytes, words_bytes
 
 #: tight: it fits, with less to spare than allocators and libraries may want.
 Fit = Literal["fits", "tight", "does not fit", "unknown"]
@@ -33,6 +38,7 @@ LIBRARIES = GIB
 _ROOM = 0.9
 #: Workers that share one machine's memory when they offload to it.
 _GPUS_A_MACHINE = 8
+_NO_SHAPE = "this machine has no config of it that transformers makes a causal language model of"
 
 
 class Need(Frozen):
@@ -58,17 +64,25 @@ class Need(Frozen):
 
 
 def needs(work: Work, shapes: Mapping[Path, ModelShape]) -> tuple[Need, ...]:
-    """Return what each stage of a study needs; of teachers those that are still asked.
+    """Return what each stage of a study needs; of teachers, encoders and searches those that are still asked.
 
     Args:
-        shapes: the shape of each model by its folder: the base, and teachers whose config is on this machine.
+        shapes: the shape of each model by its folder: the base, and teachers and encoders whose config is on this
+            machine.
     """
     base, asked = shapes[work.base.folder], teachers(work)
     served = [
         _teacher(work, teacher, name, shapes.get(Path(teacher.path)) if teacher.path is not None else None)
         for teacher, name in zip(asked, _names(asked), strict=True)
     ]
-    return (*served, _anneal(work, base), *_evaluate(work, base))
+    encoders = dict.fromkeys(table.encoder for table in readings(work))
+    return (
+        *served,
+        *(_encode(work, encoder, shapes.get(find_encoder(encoder).folder)) for encoder in encoders),
+        *(_search(work, one, shapes) for one in searches(work)),
+        _anneal(work, base),
+        *_evaluate(work, base),
+    )
 
 
 def teacher_folders(work: Work) -> list[Path]:
@@ -77,8 +91,10 @@ def teacher_folders(work: Work) -> list[Path]:
 
 
 def encoder_folders(work: Work) -> list[Path]:
-    """Return the folders of the encoders that still read something, each once."""
-    return list(dict.fromkeys(find_encoder(table.encoder).folder for table in readings(work)))
+    """Return the folders of the encoders that still read, or whose vectors are still searched, each once."""
+    searched = [one.recipe.embed for one in searches(work) if not isinstance(one.recipe.search, Bm25Config)]
+    encoders = [*(table.encoder for table in readings(work)), *searched]
+    return list(dict.fromkeys(find_encoder(encoder).folder for encoder in encoders))
 
 
 def _anneal(work: Work, shape: ModelShape) -> Need:
@@ -111,17 +127,7 @@ def _names(models: list[Teacher]) -> list[str]:
 def _teacher(work: Work, teacher: Teacher, name: str, shape: ModelShape | None) -> Need:
     runtime = work.runtime.generate.of(teacher)
     if shape is None:
-        return Need(
-            stage="generate",
-            name=name,
-            parts={},
-            gib=0,
-            host_gib=0,
-            available_gib=None,
-            fit="unknown",
-            remedy="this machine has no config of it that transformers makes a causal language model of; give a folder "
-            "that has one as `path` to have it planned",
-        )
+        return _unknown("generate", name, f"{_NO_SHAPE}; give a folder that has one as `path` to have it planned")
     gpu = runtime.gpus_per_actor > 0
     device = device_for(work.runtime.plan, gpu=gpu)
     memory = serving_memory(shape, teacher, runtime.tensor_parallel) if gpu else host_memory(shape, teacher)
@@ -141,6 +147,55 @@ def _teacher(work: Work, teacher: Teacher, name: str, shape: ModelShape | None) 
             else "lower the teacher's max_model_len, or take devices with more memory"
         )
     return _need("generate", name, memory, available, fit, remedy)
+
+
+def _encode(work: Work, encoder: EmbedConfig, shape: ModelShape | None) -> Need:
+    name, runtime = PurePath(encoder.path or encoder.hub).name, work.runtime.embed
+    if shape is None:
+        return _unknown("embed", name, _NO_SHAPE)
+    device = device_for(work.runtime.plan, gpu=encodes_on_gpu(work))
+    available = _share(device, max(1, len(runtime.devices)))
+    memory = encoding_memory(shape, encoder, runtime)
+    fit, remedy = _fit(memory, available), ""
+    if fit == "does not fit":
+        remedy = "no batch fits: take devices with more memory"
+        for size in range(runtime.batch_size - 1, 0, -1):
+            smaller = runtime.model_copy(update={"batch_size": size})
+            if _fit(encoding_memory(shape, encoder, smaller), available) == "fits":
+                # What is reckoned is a batch of texts that are all of the longest: it may do with less.
+                remedy, fit = f"it surely fits with embed: {{batch_size: {size}}}", "tight"
+                break
+    return _need("embed", name, memory, available, fit, remedy)
+
+
+def _search(work: Work, search: Search, shapes: Mapping[Path, ModelShape]) -> Need:
+    """Return what the index of a pool needs of the host; a GPU never holds it."""
+    memory = _index_memory(search, shapes)
+    if memory is None:
+        return _unknown("retrieve", search.name, "its rows are counted, or their size told, once they are read")
+    host = device_for(work.runtime.plan, gpu=False).memory
+    available = None if host is None else budget(work.runtime.retrieve.memory_bytes, host)
+    fit = _fit(memory, available, room=1.0)
+    remedy = ""
+    if fit == "does not fit" and "index" in memory.parts:
+        remedy = f"set search: {{flat_rows: {search.rows}}}, which holds no vectors, or take a machine with more memory"
+    elif fit == "does not fit":
+        remedy = "give it a smaller pool or fewer queries, or take a machine with more memory"
+    return _need("retrieve", search.name, memory, available, fit, remedy)
+
+
+def _index_memory(search: Search, shapes: Mapping[Path, ModelShape]) -> Memory | None:
+    """Return the bytes that a search takes at most; None where its rows, or its vectors' width, are not known."""
+    recipe = search.recipe
+    if isinstance(recipe.search, Bm25Config):
+        sizes = [bytes_of(dataset) for dataset in recipe.pool]
+        return None if None in sizes else Memory(parts={"words": words_bytes(sum(size or 0 for size in sizes))})
+    shape = shapes.get(find_encoder(recipe.embed).folder)
+    if shape is None or search.rows is None or search.queries is None:
+        return None
+    if search.rows <= recipe.search.flat_rows:
+        return Memory(parts={"queries and a block": exact_bytes(search.queries, recipe.search.select.k, shape.hidden)})
+    return Memory(parts={"index": index_bytes(search.rows, shape.hidden, recipe.search.index)})
 
 
 def _evaluate(work: Work, shape: ModelShape) -> Iterator[Need]:
@@ -194,6 +249,10 @@ def _need(stage: str, name: str, memory: Memory, available: int | None, fit: Fit
         fit=fit,
         remedy=remedy,
     )
+
+
+def _unknown(stage: str, name: str, why: str) -> Need:
+    return Need(stage=stage, name=name, parts={}, gib=0, host_gib=0, available_gib=None, fit="unknown", remedy=why)
 
 
 def _changed(runtime: AnnealRuntime, nearest: AnnealRuntime) -> str:

@@ -30,7 +30,7 @@ def insights(work: Work, record: StudyRecord) -> Insights:
     ledgers = _looked(
         failed,
         "what was fixed and what was broken",
-        lambda: publish_ledgers(work.store, record, work.runtime.retrieve),
+        lambda: publish_ledgers(work.store, record, work.runtime.retrieve, work.runtime.evaluate),
     )
     card = _looked(failed, "the validated set", lambda: publish_card(work.store, record, work.overlap))
     return Insights(

@@ -6,13 +6,19 @@ the ledger is made without.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from flows.caching import cached
 from flows.funnel import funnel
+from flows.progress import CountProgress
 from flows.record import StudyRecord
 from flows.study import CONTROL
 from tasks.compare.task import read_comparison
+from tasks.core.progress import counted
 from tasks.core.store import ArtifactRef, Store
 from tasks.decontaminate.task import EXPOSURES_FOLDER
+from tasks.evaluate.config import EvaluateRuntime
+from tasks.evaluate.task import item_labels, labels_identity
 from tasks.ledger.config import LedgerConfig, SeedScores, Texts
 from tasks.ledger.task import identity, write_ledger
 from tasks.retrieve.config import NearestConfig, RetrieveRuntime
@@ -21,16 +27,20 @@ from tasks.retrieve.task import nearest, nearest_identity
 _NEAREST = NearestConfig()
 
 
-def publish_ledgers(store: Store, record: StudyRecord, runtime: RetrieveRuntime) -> dict[str, ArtifactRef]:
+def publish_ledgers(
+    store: Store, record: StudyRecord, runtime: RetrieveRuntime, scoring: EvaluateRuntime
+) -> dict[str, ArtifactRef]:
     """Publish the ledger of every candidate of a study, and return them by candidate."""
     found = read_comparison(store, record.comparison)
     config = LedgerConfig(primary=tuple(d.benchmark for d in found.candidates[0].deltas if d.role == "primary"))
-    ledgers = {}
-    for candidate in (one.name for one in record.study.candidates):
-        scores = scores_of(record, candidate)
-        texts = _texts(store, record, candidate, runtime)
-        write = cached(write_ledger, store, [identity(candidate, config, scores, texts)])
-        ledgers[candidate] = write(candidate, config, scores, texts, store.root)
+    labels, ledgers = _labels(store, record, scoring), {}
+    names = [one.name for one in record.study.candidates]
+    with CountProgress("ledger", record.study.name, len(names), "candidates") as progress:
+        for candidate in counted(names, progress):
+            scores = scores_of(record, candidate)
+            texts = _texts(store, record, candidate, runtime).model_copy(update={"labels": labels})
+            write = cached(write_ledger, store, [identity(candidate, config, scores, texts)])
+            ledgers[candidate] = write(candidate, config, scores, texts, store.root)
     return ledgers
 
 
@@ -60,6 +70,14 @@ def failed_questions(store: Store, records: ArtifactRef) -> ArtifactRef | None:
     )
 
 
+def _labels(store: Store, record: StudyRecord, runtime: EvaluateRuntime) -> ArtifactRef | None:
+    if record.items is None:
+        return None
+    benchmarks = record.study.benchmarks
+    look = cached(item_labels, store, [labels_identity(benchmarks, record.items, Path(runtime.data))])
+    return look(benchmarks, record.items, runtime, store.root)
+
+
 def _texts(store: Store, record: StudyRecord, candidate: str, runtime: RetrieveRuntime) -> Texts:
     records, items = record.records[candidate], record.items
     if items is None:
@@ -79,4 +97,5 @@ def _nearest(
     store: Store, name: str, records: ArtifactRef, items: ArtifactRef, runtime: RetrieveRuntime
 ) -> ArtifactRef:
     look = cached(nearest, store, [nearest_identity(_NEAREST, records, items)])
-    return look(name, _NEAREST, records, items, store.root, runtime)
+    with CountProgress("nearest", name, records.num_rows) as progress:
+        return look(name, _NEAREST, records, items, store.root, runtime, report=progress)

@@ -25,6 +25,7 @@ from flows.device import device
 from flows.distill import distill
 from flows.failures import failures
 from flows.funnel import funnel
+from flows.progress import ItemsProgress
 from flows.recipes import Augment, Dataset, Distill, Failures, Retrieve, TaughtRecipe
 from flows.retrieve import retrieve
 from flows.study import Runtime
@@ -32,7 +33,6 @@ from flows.workshop import Workshop
 from tasks.anneal.task import release as release_anneals
 from tasks.core.errors import StudyError
 from tasks.core.identity import Frozen, Identity, canonical
-from tasks.core.rows import RECORDS
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.decontaminate.config import STAGE_VERSION as DECONTAMINATE_VERSION
 from tasks.dedup.config import STAGE_VERSION as DEDUP_VERSION
@@ -53,7 +53,7 @@ from tasks.retrieve.config import Bm25Config, DenseConfig
 
 STAGE = "recipe"
 #: Raised whenever a flow takes other steps for the same recipe.
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 _VERSIONS = {
     "decontaminate": DECONTAMINATE_VERSION,
     "dedup": DEDUP_VERSION,
@@ -109,7 +109,7 @@ def make(
     runtime: Runtime = Runtime(),  # noqa: B008 - frozen, so it may be shared
     beside: tuple[ArtifactRef, ...] = (),
 ) -> ArtifactRef:
-    """Make a dataset by its recipe (RECORDS), or find it in the store.
+    """Make a dataset by its recipe (RECORDS; of `retrieve` MATCHED), or find it in the store.
 
     Args:
         beside: what the same run has made before: the caps on what it asks are over all of it.
@@ -130,7 +130,7 @@ def make(
     # What a model wrote may give a benchmark away that its question did not.
     written = isinstance(order.recipe, Distill | Augment)
     clean = shop.apart(made, order.recipe.decontaminate) if written else made
-    return store.produce(identity, lambda draft: _take_over(store, made, clean, draft))
+    return publish_made(store, identity, made, clean)
 
 
 def check_order(order: Order) -> None:
@@ -177,21 +177,26 @@ def _items(order: Order, runtime: Runtime, store: Store) -> ArtifactRef | None:
     if not order.benchmarks:
         return None
     asked = (order.benchmarks, order.evaluate, runtime.evaluate)
-    return cached(benchmark_items, store, [items_identity(*asked)])(*asked, store.root)
+    with ItemsProgress(order.benchmarks) as progress:
+        return cached(benchmark_items, store, [items_identity(*asked)])(*asked, store.root, report=progress)
 
 
-def _take_over(store: Store, made: ArtifactRef, clean: ArtifactRef, draft: Draft) -> None:
+def publish_made(store: Store, identity: Identity, made: ArtifactRef, clean: ArtifactRef) -> ArtifactRef:
     """Publish what is clean of what was made under the recipe's own key, sharing its files where the disk can.
 
     Both are its sources: what is clean may have been cleaned before, by its content, and then names others.
     """
+    return store.produce(identity, lambda draft: _take_over(store, made, clean, draft))
+
+
+def _take_over(store: Store, made: ArtifactRef, clean: ArtifactRef, draft: Draft) -> None:
     for file in sorted(store.folder(clean).glob("rows-*.parquet")):
         _share(file, draft.folder / file.name)
     steps = list({step.artifact: step for step in [*funnel(store, made), *funnel(store, clean)]}.values())
     reasons = Counter[str]()
     for step in steps:
         reasons.update(step.reasons)
-    draft.num_rows, draft.num_dropped, draft.columns = clean.num_rows, reasons.total(), RECORDS
+    draft.num_rows, draft.num_dropped, draft.columns = clean.num_rows, reasons.total(), clean.columns
     draft.seconds = sum(step.seconds for step in steps)
     draft.sources = {"made": made.path, "records": clean.path}
     draft.provenance = {

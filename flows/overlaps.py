@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flows.caching import cached
-from flows.progress import say
+from flows.progress import CountProgress, ItemsProgress, say
 from flows.work import Refs, Work
 from tasks.core.store import ArtifactRef
 from tasks.decontaminate.task import report_overlaps
@@ -13,7 +13,8 @@ from tasks.evaluate.task import benchmark_items
 def list_items(work: Work) -> ArtifactRef:
     """Return the items of the study's benchmarks as texts (ITEMS)."""
     asked = (work.study.benchmarks, work.study.evaluate, work.runtime.evaluate)
-    return cached(benchmark_items, work.store, [work.items_identity()])(*asked, work.store.root)
+    with ItemsProgress(work.study.benchmarks) as progress:
+        return cached(benchmark_items, work.store, [work.items_identity()])(*asked, work.store.root, report=progress)
 
 
 def find_overlaps(work: Work, records: Refs, items: ArtifactRef) -> Refs:
@@ -25,8 +26,9 @@ def find_overlaps(work: Work, records: Refs, items: ArtifactRef) -> Refs:
     for name in (candidate.name for candidate in work.study.candidates):
         identity = work.overlap_identity(records[name], items)
         known = work.store.find(identity) is not None
-        report = cached(report_overlaps, work.store, [identity])
-        overlaps[name] = report(name, work.overlap, records[name], items, work.store.root)
+        find = cached(report_overlaps, work.store, [identity])
+        with CountProgress("overlap", name, records[name].num_rows) as progress:
+            overlaps[name] = find(name, work.overlap, records[name], items, work.store.root, report=progress)
         if not known:
             _tell(work, name, overlaps[name])
     return overlaps

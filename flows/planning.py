@@ -27,6 +27,7 @@ from tasks.core.errors import StudyError
 from tasks.core.identity import Frozen
 from tasks.core.memory import ModelShape
 from tasks.core.results import HelpsPlan, Needed, PowerPlan
+from tasks.evaluate.registry import REGISTRY
 
 
 class Change(Frozen):
@@ -156,7 +157,7 @@ def _has_begun(found: Outline) -> bool:
 
 
 def _too_large(cost: Bill, memory: tuple[Need, ...]) -> tuple[str, ...]:
-    left = {one.stage for one in cost.costs}
+    left = {"retrieve", *(one.stage for one in cost.costs)}  # a search costs too little to be on the bill
     return tuple(
         f"{need.stage} of {need.name}: it needs {need.gib:,.1f} GiB of a device that has {need.available_gib:,.1f} for "
         f"it{_on_the_host(need)}; {need.remedy}"
@@ -176,11 +177,12 @@ def _chance(power: PowerPlan) -> float:
 
 def _change(work: Work, power: PowerPlan, cost: Bill) -> Change:
     needed, seeds = power.needed, power.seeds
-    items = needed.items_times if _can_grow(work, power) else None
+    items = needed.items_times if _can_grow(work, power, needed.items_times or 1) else None
     if needed.cheapest == "nothing":
         return Change(kind="nothing", said=f"the study as it is would see it in {100 * needed.now:.0f} % of studies")
     if items is not None and (needed.cheapest == "items" or needed.seeds is None):
-        said = f"{items:.1f} times as many items on every primary (raise `limit`, or add rows to your own files)"
+        how = "raise `limit`, take more `subsets`, or add rows to your own files"
+        said = f"{items:.1f} times as many items on every primary ({how})"
         return _priced(work, "items", said, needed, _times(items - 1, cost.item_hours))
     if needed.seeds is not None:
         said = f"{needed.seeds} seeds in place of {seeds}"
@@ -211,10 +213,12 @@ def _with_guards(change: Change, helps: HelpsPlan | None) -> Change:
     return change.model_copy(update={"helps": chance, "said": said})
 
 
-def _can_grow(work: Work, power: PowerPlan) -> bool:
-    """Say whether every primary can have more items: a whole benchmark of the registry has none."""
-    primaries = {one.benchmark for one in power.benchmarks if one.role == "primary"}
-    return all(one.custom or one.limit or one.subsets for one in work.study.benchmarks if one.name in primaries)
+def _can_grow(work: Work, power: PowerPlan, times: float) -> bool:
+    """Say whether every primary can have so many times the items: rows can be added to a file of one's own, and a
+    benchmark of the registry ends."""
+    counts = {one.benchmark: one.n_items for one in power.benchmarks if one.role == "primary"}
+    primaries = (one for one in work.study.benchmarks if one.name in counts and not one.custom)
+    return all(times * counts[one.name] <= max(REGISTRY[one.name].items) for one in primaries)
 
 
 def _times(factor: float, hours: float | None) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,6 +19,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
 from tasks.anneal.engine import Progress as AnnealState
+from tasks.evaluate.config import BenchmarkConfig
 from tasks.evaluate.engine import Progress as EvaluateState
 from tasks.generate.engine import Progress as GenerateState
 from tasks.judge.task import Progress as JudgeState
@@ -62,14 +64,17 @@ class Meter:
         self.done += 1
         if not cached:
             self._worked += 1
-            say(self.stage, f"{text}  [dim]{self.done} of {self.total}{self._left()}[/]")
+            say(self.stage, f"{text}  [dim]{self._reached()}{self._left()}[/]")
 
     def pulse(self, text: str) -> None:
         """Say how it goes, at most once every few seconds."""
         now = time.monotonic()
         if now - self._last >= _SECONDS_BETWEEN_LINES:
             self._last = now
-            say(self.stage, f"{text}  [dim]{self.done} of {self.total}{self._left()}[/]")
+            say(self.stage, f"{text}  [dim]{self._reached()}{self._left()}[/]")
+
+    def _reached(self) -> str:
+        return f"{self.done} of {self.total}"
 
     def _left(self) -> str:
         if not self._worked or self.done == self.total:
@@ -118,6 +123,43 @@ class EvaluateProgress(Meter):
 
     def _left(self) -> str:
         return f", about {duration(self._seconds_left)} left" if self._seconds_left else ""
+
+
+class ItemsProgress(EvaluateProgress):
+    """The benchmarks whose items are listed; a study's own files are read at once, and not counted."""
+
+    stage = "items"
+
+    def __init__(self, benchmarks: Sequence[BenchmarkConfig]) -> None:
+        super().__init__(sum(not benchmark.custom for benchmark in benchmarks))
+
+
+class CountProgress(Meter):
+    """What a step goes through one by one, rows for the most part; a step that is over at once says nothing.
+
+    It takes how many are done. `total` is None where nobody knows it before the end.
+    """
+
+    def __init__(self, stage: str, name: str, total: int | None = None, things: str = "rows") -> None:
+        super().__init__(total or 0)
+        self.stage, self.name, self.things = stage, escape(name), things
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None and self._last > self._opened:  # it has said how it goes, so it says how it went
+            say(self.stage, f"{self.name}  {self.done:,} {self.things} in {duration(time.monotonic() - self._opened)}")
+
+    def __call__(self, done: int) -> None:
+        self.done = self._worked = done
+        rate = done / max(time.monotonic() - self._opened, 1e-9)
+        self.pulse(f"{self.name}  {rate:,.0f} {self.things} a second" if rate >= 1 else self.name)
+
+    def _reached(self) -> str:
+        return f"{self.done:,} of {self.total:,}" if self.total else f"{self.done:,} so far"
+
+    def _left(self) -> str:
+        return super()._left() if self.total else ""
 
 
 class GenerateProgress:

@@ -26,5 +26,6 @@ def regrade_arms(work: Work, scores: ScoreRefs) -> ScoreRefs:
         return {}
     regrade = cached(regrade_scores, work.store, [regrade_identity(job) for job in jobs.values()])
     with RegradeProgress(len(jobs)) as progress:
-        grades = regrade(list(jobs.values()), work.store.root, report=progress)
+        workers = work.runtime.judge.processes
+        grades = regrade(list(jobs.values()), work.store.root, workers=workers, report=progress)
     return dict(zip(jobs, grades, strict=True))

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from flows.caching import cached
 from flows.failures import failures, prove_unseen
+from flows.progress import CountProgress
 from flows.recipes import Dataset, Failures, Retrieve
 from flows.workshop import Workshop
 from tasks.core.store import ArtifactRef
+from tasks.embed.config import EmbedConfig
 from tasks.embed.task import embed
 from tasks.generate.task import release
 from tasks.retrieve.config import Bm25Config, DenseConfig
-from tasks.retrieve.task import bm25_identity, retrieve_bm25
+from tasks.retrieve.task import bm25_identity, matched_identity, retrieve_bm25, with_matches
 from tasks.retrieve.task import retrieve as retrieve_dense
 
 
 def retrieve(shop: Workshop, recipe: Retrieve) -> ArtifactRef:
-    """Return the nearest rows of the pool (RECORDS); what each one matched lies beside the retrieved rows."""
-    queries = seeds(shop, recipe.queries)
-    pool = {dataset.name: shop.read(dataset) for dataset in recipe.pool}
-    found = _search(shop, recipe, queries, pool)
-    return shop.clean(found, recipe.dedup, recipe.decontaminate)
+    """Return the nearest rows of the pool, each with the queries that it matched (MATCHED)."""
+    found = _found(shop, recipe)
+    rows = shop.clean(found, recipe.dedup, recipe.decontaminate)
+    add = cached(with_matches, shop.store, [matched_identity(rows, found)])
+    return add(shop.name, rows, found, shop.store.root)
+
+
+def retrieved_seeds(shop: Workshop, recipe: Retrieve) -> ArtifactRef:
+    """Return the nearest rows of the pool as records alone, for a recipe that starts from what they ask."""
+    return shop.clean(_found(shop, recipe), recipe.dedup, recipe.decontaminate)
 
 
 def seeds(shop: Workshop, declared: Dataset | Failures) -> ArtifactRef:
@@ -36,6 +43,12 @@ def seeds(shop: Workshop, declared: Dataset | Failures) -> ArtifactRef:
     return records
 
 
+def _found(shop: Workshop, recipe: Retrieve) -> ArtifactRef:
+    queries = seeds(shop, recipe.queries)
+    pool = {dataset.name: shop.read(dataset) for dataset in recipe.pool}
+    return _search(shop, recipe, queries, pool)
+
+
 def _search(shop: Workshop, recipe: Retrieve, queries: ArtifactRef, pool: dict[str, ArtifactRef]) -> ArtifactRef:
     root, runtime = shop.store.root, shop.runtime
     if isinstance(recipe.search, Bm25Config):
@@ -43,6 +56,11 @@ def _search(shop: Workshop, recipe: Retrieve, queries: ArtifactRef, pool: dict[s
         return search(shop.name, recipe.search, pool, queries, root, runtime.retrieve)
     config: DenseConfig = recipe.search
     release()  # the encoder takes the place of the teacher that found the queries
-    vectors = {name: embed(name, recipe.embed, rows, root, runtime.embed) for name, rows in pool.items()}
-    asked = embed(f"{shop.name}'s queries", recipe.embed, queries, root, runtime.embed)
+    vectors = {name: _embedded(shop, name, recipe.embed, rows) for name, rows in pool.items()}
+    asked = _embedded(shop, f"{shop.name}'s queries", recipe.embed, queries)
     return retrieve_dense(shop.name, config, pool, vectors, queries, asked, root, runtime.retrieve)
+
+
+def _embedded(shop: Workshop, name: str, config: EmbedConfig, rows: ArtifactRef) -> ArtifactRef:
+    with CountProgress("embed", name, rows.num_rows) as progress:
+        return embed(name, config, rows, shop.store.root, shop.runtime.embed, report=progress)

@@ -30,6 +30,7 @@ from tasks.evaluate.config import BenchmarkConfig, EvaluateConfig, EvaluateRunti
 from tasks.evaluate.suite import domain_of
 from tasks.generate.config import GenerateRuntime
 from tasks.ingest.config import Name
+from tasks.judge.config import JudgeRuntime
 from tasks.mix.config import CandidateShare, PackConfig, PlanConfig, TrainingStage, Unit
 from tasks.retrieve.config import RetrieveRuntime
 from tasks.track.config import TrackConfig
@@ -221,6 +222,7 @@ class Runtime(Frozen):
         anneal: workers, GPUs, ZeRO stage, checkpoints.
         evaluate: the evaluation environment, benchmark files, processes, device.
         generate: actors, GPUs, endpoint, deadlines, prices and budget of whatever asks a language model.
+        judge: processes that compare answers.
         embed: devices of the encoder.
         retrieve: threads and memory of the search.
         track: the MLflow server, SQLite under the store by default.
@@ -231,6 +233,7 @@ class Runtime(Frozen):
     anneal: AnnealRuntime = AnnealRuntime()
     evaluate: EvaluateRuntime = EvaluateRuntime()
     generate: GenerateRuntime = GenerateRuntime()
+    judge: JudgeRuntime = JudgeRuntime()
     embed: EmbedRuntime = EmbedRuntime()
     retrieve: RetrieveRuntime = RetrieveRuntime()
     track: TrackConfig = TrackConfig()

@@ -16,6 +16,7 @@ from flows.doctor import Finding
 from flows.funnel import Step
 from flows.outline import Outline
 from flows.record import StudyRecord
+from flows.retention import Judging
 from flows.trace import Event
 from tasks.core.results import Comparison, Delta, FilterDelta
 
@@ -109,6 +110,19 @@ def funnel_table(name: str, steps: Sequence[Step]) -> RenderableType:
         tokens, cost = f"{step.tokens:,}" if step.tokens else "", f"{step.cost:,.2f}" if step.cost else ""
         table.add_row(step.stage, f"{step.rows:,}", f"{step.dropped:,}", tokens, f"{step.seconds:,.1f}", cost, why)
     return table
+
+
+def retention_table(judging: Judging) -> RenderableType:
+    """Return what a judging kept, by type of reference and by source, and how far answers agreed."""
+    title = f"what was judged for {judging.step}: {judging.artifact}"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE, pad_edge=False)
+    table.add_column("", overflow="fold")
+    for heading in ("questions", "with a right one", "answers", "right", "wrong", "undecided"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, found in judging.groups().items():
+        counts = (found.questions, found.kept, found.answers, found.right, found.wrong, found.undecided)
+        table.add_row(Text(name), *(f"{count:,}" for count in counts))
+    return Group(table, *map(Text, judging.said()))
 
 
 def doctor_table(findings: Sequence[Finding]) -> RenderableType:

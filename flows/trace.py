@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from flows.record import RunRecord, StudyRecord, latest, names, read_record
 from tasks.compare.task import read_comparison
@@ -11,6 +12,8 @@ from tasks.core.errors import DataError
 from tasks.core.identity import Frozen
 from tasks.core.rows import shards
 from tasks.core.store import ArtifactRef, Manifest, Store
+from tasks.retrieve.config import STAGE as RETRIEVE
+from tasks.retrieve.dataset import MATCHES_FOLDER
 
 #: What the rows of a stage tell of one row, from these of its columns; in the order in which a row passes them.
 _TOLD: dict[str, tuple[tuple[str, ...], str]] = {
@@ -32,6 +35,9 @@ _TOLD: dict[str, tuple[tuple[str, ...], str]] = {
     "failures": (("source",), "a weakness: the model fails it"),
     "overlap": (("benchmark", "item", "ratio"), "holds {ratio:.2f} of {benchmark}'s {item}"),
 }
+
+_OF_MATCHES = ["query", "score", "rank"]
+_SHOWN = 3
 
 
 class Event(Frozen):
@@ -71,9 +77,18 @@ def _passed(store: Store, stage: str, row_id: str) -> Iterator[Event]:
         folder = store.folder(ref)
         for row in _matches(folder, "row_id", row_id, list(columns)):
             yield Event(stage=stage, artifact=ref.path, what=told.format(**row))
+        if stage == RETRIEVE and (found := list(_matches(folder / MATCHES_FOLDER, "row_id", row_id, _OF_MATCHES))):
+            yield Event(stage=stage, artifact=ref.path, what=_matched(found))
         for row in _matches(folder / "dropped", "row_id", row_id, ["origin", "reason", "detail"]):
             what = f"left out: {row['reason']} ({row['detail']})".removesuffix(" ()")
             yield Event(stage=stage, artifact=ref.path, what=what)
+
+
+def _matched(found: list[dict[str, Any]]) -> str:
+    """Say which queries a row matched, the best first."""
+    best = ", ".join("{query} (rank {rank}, score {score:.4f})".format(**match) for match in found[:_SHOWN])
+    more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    return f"matched {len(found)} {'query' if len(found) == 1 else 'queries'}: {best}{more}"
 
 
 def _packed(store: Store, row_id: str) -> Iterator[tuple[Event, ArtifactRef, list[int]]]:
@@ -138,7 +153,7 @@ def _positions(folder: Path, source: str, sequences: list[int]) -> list[int]:
     return [p for path in shards(folder) for p in pq.read_table(path, filters=wanted).column("position").to_pylist()]
 
 
-def _matches(folder: Path, column: str, value: str, columns: list[str]) -> Iterator[dict[str, object]]:
+def _matches(folder: Path, column: str, value: str, columns: list[str]) -> Iterator[dict[str, Any]]:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 

@@ -226,9 +226,9 @@ class Work:
         return [(plan, plan.candidate) for plan in plans if plan.candidate is not None]
 
 
-def _most_items(benchmark: BenchmarkConfig) -> int:
-    """Return how many items a benchmark has where none is left out."""
-    return len(read_custom(benchmark).rows) if benchmark.custom else max(REGISTRY[benchmark.name].items)
+def _most_items(benchmark: BenchmarkConfig) -> int | None:
+    """Return how many items there are to be had; None for a file of the study's own, to which rows can be added."""
+    return None if benchmark.custom else max(REGISTRY[benchmark.name].items)
 
 
 def prepare(study: Study, runtime: Runtime) -> Work:

@@ -12,7 +12,7 @@ from flows.caching import cached
 from flows.caps import spent_on
 from flows.datasets import read_records
 from flows.device import device
-from flows.progress import GenerateProgress, JudgeProgress, say, warn_if_nearly_full
+from flows.progress import CountProgress, GenerateProgress, JudgeProgress, say, warn_if_nearly_full
 from flows.recipes import Dataset
 from flows.study import Runtime
 from tasks.core.store import ArtifactRef, Store
@@ -67,7 +67,8 @@ class Workshop:
         """Return records without repetitions, where they are to go, and without what gives a benchmark's item away."""
         if same is not None:
             once = cached(dedup, self.store, [dedup_identity(same, [records])])
-            records = once(self.name, same, [records], self.store.root)
+            with CountProgress("dedup", self.name, records.num_rows) as progress:
+                records = once(self.name, same, [records], self.store.root, report=progress)
         if self.items is None:
             say("clean", f"[yellow]{self.name}: no benchmark is declared, so nothing was decontaminated[/]")
         return self.apart(records, overlap)
@@ -77,7 +78,8 @@ class Workshop:
         if self.items is None:
             return records
         clean = cached(decontaminate, self.store, [clean_identity(overlap, records, self.items)])
-        return clean(self.name, overlap, records, self.items, self.store.root)
+        with CountProgress("clean", self.name, records.num_rows) as progress:
+            return clean(self.name, overlap, records, self.items, self.store.root, report=progress)
 
     def questions(self, records: ArtifactRef, *, needs_reference: bool = False) -> ArtifactRef:
         """Return what records ask (QUESTIONS); where they are to be judged by references, of those that have one."""
@@ -116,7 +118,8 @@ class Workshop:
         """
         with JudgeProgress(self.name) as progress:
             where = (answers, questions, self.store.root)
-            verdicts = judge_answers(self.name, config, *where, samples=samples, report=progress)
+            workers = self.runtime.judge.processes
+            verdicts = judge_answers(self.name, config, *where, samples=samples, workers=workers, report=progress)
         if reader is None:
             return verdicts
         requests = request_verdicts(self.name, verdicts, answers, questions, self.store.root)

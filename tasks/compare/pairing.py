@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,13 +94,15 @@ def _paired(tables: Mapping[Key, Scores], benchmark: str, arms: tuple[str, ...],
         _check_table(key, tables[key])
     own = _order(keys[0], first)
     measure = _lined_up(first, own)
+    listed = {column: tuple(values) for column, values in measure.items()}
     # Most tables list the items as the control's does, and what is equal as it stands need not be lined up.
-    orders = [
-        own if _lists_alike(tables[key], first) else _order_like(key, tables[key], measure["item"]) for key in keys
-    ]
-    for key, order in zip(keys, orders, strict=True):
-        if order is not own:
+    orders = []
+    for key in keys:
+        order = own if _lists_alike(tables[key], first) else _order_like(tables[key], listed)
+        if order is None:
+            order = _order(key, tables[key])
             _check_same_items(key, _lined_up(tables[key], order), keys[0], measure)
+        orders.append(order)
     shape = (len(arms), len(seeds), -1)
     correct, truncated, bits, size = (
         np.stack([getattr(tables[key], column)[order] for key, order in zip(keys, orders, strict=True)]).reshape(shape)
@@ -143,12 +146,17 @@ def _lists_alike(ours: Scores, theirs: Scores) -> bool:
     )
 
 
-def _order_like(key: Key, scores: Scores, items: NDArray[np.object_]) -> NDArray[np.int64]:
-    """Return the places of a table's rows in the order of `items`; in their own order where the items differ."""
-    places = {item: place for place, item in enumerate(scores.item)}
-    if len(places) < len(scores.item) or len(places) != len(items) or not all(item in places for item in items):
-        return _order(key, scores)
-    return np.fromiter(map(places.__getitem__, items), dtype=np.int64, count=len(items))
+def _order_like(scores: Scores, listed: Mapping[str, tuple[str | None, ...]]) -> NDArray[np.int64] | None:
+    """Return the places of a table's rows in the order in which items are `listed`; None where anything differs."""
+    places = dict(zip(scores.item, range(len(scores.item)), strict=True))
+    if not len(places) == len(scores.item) == len(listed["item"]):
+        return None
+    try:
+        order = itemgetter(*listed["item"])(places)
+    except KeyError:
+        return None
+    alike = all(itemgetter(*order)(getattr(scores, column)) == listed[column] for column in ("prompt", "cluster"))
+    return np.asarray(order, dtype=np.int64) if alike else None
 
 
 def _order(key: Key, scores: Scores) -> NDArray[np.int64]:

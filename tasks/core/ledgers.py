@@ -37,6 +37,7 @@ class ChangedItem(Frozen):
     """One item that was fixed or broken, with what both arms answered at one seed.
 
     Attributes:
+        level: how hard its benchmark says it is; empty where it does not say.
         control, candidate: the share of seeds at which each gets it right, 0 to 1.
         seed: that of the two outputs.
         overlap: the highest share of the item's text (n-grams of words) in any training row, None where unknown.
@@ -46,6 +47,7 @@ class ChangedItem(Frozen):
     benchmark: str
     item: str
     topic: str
+    level: str = ""
     difficulty: Difficulty
     change: Change
     control: float
@@ -127,6 +129,7 @@ class Ledger(Frozen):
 
     Attributes:
         topics: by benchmark and topic, only groups in which something changed, the most changed first.
+        levels: by benchmark and the level that it gives its items; again only groups in which something changed.
         difficulties: by benchmark and difficulty.
         shown: up to ten of each kind, from the benchmarks that decide first.
         targeted: None where no item of the deciding benchmarks could be fixed, or nothing is known of nearness.
@@ -138,6 +141,7 @@ class Ledger(Frozen):
     fixed: int
     broken: int
     topics: tuple[ChangeCount, ...]
+    levels: tuple[ChangeCount, ...] = ()
     difficulties: tuple[ChangeCount, ...]
     shown: tuple[ChangedItem, ...]
     targeted: Targeted | None = None

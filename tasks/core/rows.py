@@ -21,6 +21,7 @@ SHARD_ROWS = 50_000
 _BATCH_ROWS = 2_000
 
 _MESSAGES = "list<struct<role: string, content: string>>"
+_MATCHES = "list<struct<query: string, score: double, rank: int64>>"
 
 #: One training document. `row_id` is its own for life; `origin` is where it was read (``file:line``). It has either
 #: `text` or `messages`.
@@ -56,9 +57,15 @@ VERDICTS: Columns = {
 #: One pool row that was retrieved for one query, both by row id; `rank` counts from 1.
 MATCHES: Columns = {"row_id": "string", "query": "string", "score": "double", "rank": "int64"}
 
+#: One record that was retrieved, with all that it matched, best first, as in MATCHES.
+MATCHED: Columns = {**RECORDS, "matches": _MATCHES}
+
 #: One text that identifies a benchmark item: its question (of multiple choice, with the choices), or a long solution.
 #: An item may have several.
 ITEMS: Columns = {"benchmark": "string", "item": "string", "text": "string"}
+
+#: What one benchmark item is about, and how hard it is; null where its benchmark does not say.
+LABELS: Columns = {"benchmark": "string", "item": "string", "topic": "string", "level": "string"}
 
 #: One training row that shares text with one benchmark item: the share of the item's n-grams that it holds (0 to 1),
 #: and the longest span that they share.
@@ -87,12 +94,13 @@ DUPLICATES: Columns = {
     "row_id": "string", "source": "string", "of": "string", "same": "bool", "similarity": "double",
 }  # fmt: skip
 
-#: One benchmark item that a candidate fixed or broke: `control` and `candidate` are the shares of seeds at which each
-#: gets it right, `overlap` how much of its text a training row holds, `near` how near the nearest one is; both 0 to 1,
-#: null where unknown.
+#: One benchmark item that a candidate fixed or broke: `level` is its benchmark's own, null where it has none; `control`
+#: and `candidate` are the shares of seeds at which each gets it right, `overlap` how much of its text a training row
+#: holds, `near` how near the nearest one is; both 0 to 1, null where unknown.
 CHANGES: Columns = {
-    "benchmark": "string", "item": "string", "topic": "string", "difficulty": "string", "change": "string",
-    "control": "double", "candidate": "double", "overlap": "double", "near": "double", "row_id": "string",
+    "benchmark": "string", "item": "string", "topic": "string", "level": "string", "difficulty": "string",
+    "change": "string", "control": "double", "candidate": "double", "overlap": "double", "near": "double",
+    "row_id": "string",
 }  # fmt: skip
 
 #: One row that was left out, and why. `row_id` is null where the row never became a record.
@@ -143,10 +151,12 @@ def arrow_schema(columns: Columns) -> pa.Schema:
     import pyarrow as pa
 
     message = pa.struct([("role", pa.string()), ("content", pa.string())])
+    match = pa.struct([("query", pa.string()), ("score", pa.float64()), ("rank", pa.int64())])
     types = {
         "string": pa.string(), "int64": pa.int64(), "double": pa.float64(), "bool": pa.bool_(),
         "list<int32>": pa.list_(pa.int32()), "list<string>": pa.list_(pa.string()),
         "list<float>": pa.list_(pa.float32()), _MESSAGES: pa.list_(message),
+        _MATCHES: pa.list_(match),
     }  # fmt: skip
     return pa.schema([(name, types[kind]) for name, kind in columns.items()])
 

@@ -13,6 +13,7 @@ from prefect import task
 
 from tasks.core.errors import DataError
 from tasks.core.identity import Identity
+from tasks.core.progress import Report, counted
 from tasks.core.rows import DROPS, EXPOSURES, ITEMS, OVERLAPS, RECORDS, Columns, RowWriter, read_rows, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.decontaminate.config import STAGE_VERSION, DecontaminateConfig
@@ -41,7 +42,13 @@ def identity(config: DecontaminateConfig, records: ArtifactRef, items: Items) ->
 
 @task(name="decontaminate", task_run_name="decontaminate {name}")
 def decontaminate(
-    name: str, config: DecontaminateConfig, records: ArtifactRef, items: Items, store_root: Path
+    name: str,
+    config: DecontaminateConfig,
+    records: ArtifactRef,
+    items: Items,
+    store_root: Path,
+    *,
+    report: Report | None = None,
 ) -> ArtifactRef:
     """Publish the records that give no benchmark item away (RECORDS), the others under ``dropped/`` (DROPS).
 
@@ -61,7 +68,8 @@ def decontaminate(
 
     def build(draft: Draft) -> None:
         given = (row for ref in parts.values() for row in read_rows(store.folder(ref), ITEMS))
-        write_clean(name, config, read_rows(store.folder(records), RECORDS), given, draft)
+        rows = counted(read_rows(store.folder(records), RECORDS), report)
+        write_clean(name, config, rows, given, draft)
         draft.sources = {"records": records.path, **{f"items-{part}": ref.path for part, ref in parts.items()}}
 
     return store.produce(identity(config, records, items), build)
@@ -121,7 +129,13 @@ def overlap_identity(config: DecontaminateConfig, records: ArtifactRef, items: A
 
 @task(name="overlap", task_run_name="overlap {name}")
 def report_overlaps(
-    name: str, config: DecontaminateConfig, records: ArtifactRef, items: ArtifactRef, store_root: Path
+    name: str,
+    config: DecontaminateConfig,
+    records: ArtifactRef,
+    items: ArtifactRef,
+    store_root: Path,
+    *,
+    report: Report | None = None,
 ) -> ArtifactRef:
     """Publish what records share with benchmark items (OVERLAPS), every match from `report_ratio` on.
 
@@ -138,7 +152,7 @@ def report_overlaps(
         index = _index(read_rows(store.folder(items), ITEMS), config)
         exposure, matcher = Exposure(index, config.ratio), Matcher(index)
         with RowWriter(draft.folder, OVERLAPS) as overlaps:
-            for row in read_rows(store.folder(records), RECORDS):
+            for row in counted(read_rows(store.folder(records), RECORDS), report):
                 found = matcher.overlaps(record_text(row), config.report_ratio)
                 exposure.add(found)
                 for overlap in found:

@@ -19,6 +19,7 @@ from prefect import task
 
 from tasks.core.errors import DataError
 from tasks.core.identity import Identity
+from tasks.core.progress import Report, counted
 from tasks.core.rows import DROPS, DUPLICATES, RECORDS, RowWriter, read_rows
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.dedup.clusters import clusters
@@ -37,7 +38,14 @@ def identity(config: DedupConfig, records: Sequence[ArtifactRef]) -> Identity:
 
 
 @task(name="dedup", task_run_name="dedup {name}")
-def dedup(name: str, config: DedupConfig, records: Sequence[ArtifactRef], store_root: Path) -> ArtifactRef:
+def dedup(
+    name: str,
+    config: DedupConfig,
+    records: Sequence[ArtifactRef],
+    store_root: Path,
+    *,
+    report: Report | None = None,
+) -> ArtifactRef:
     """Publish one row of every cluster of near-duplicates (RECORDS), the others under ``dropped/`` (DROPS).
 
     Which rows are kept depends on the rows and `config` alone: not on their order, nor on how they are cut into
@@ -53,15 +61,17 @@ def dedup(name: str, config: DedupConfig, records: Sequence[ArtifactRef], store_
     store = Store(store_root)
 
     def build(draft: Draft) -> None:
-        write_kept(name, config, [store.folder(ref) for ref in records], draft)
+        write_kept(name, config, [store.folder(ref) for ref in records], draft, report)
         draft.sources = {f"records-{n:05d}": ref.path for n, ref in enumerate(records)}
 
     return store.produce(identity(config, records), build)
 
 
-def write_kept(name: str, config: DedupConfig, folders: Sequence[Path], draft: Draft) -> None:
+def write_kept(
+    name: str, config: DedupConfig, folders: Sequence[Path], draft: Draft, report: Report | None = None
+) -> None:
     """Write the kept and the dropped rows of some tables of RECORDS into `draft`, one row in memory at a time."""
-    found = _clustered(name, config, folders, draft.scratch)
+    found = _clustered(name, config, folders, draft.scratch, report)
     _write(folders, found.kept, found.row_ids, found.sets, config, draft)
     draft.provenance = {
         "dropped": {"duplicate": draft.num_dropped},
@@ -76,7 +86,14 @@ def duplicates_identity(config: DedupConfig, records: Sequence[ArtifactRef]) -> 
 
 
 @task(name="duplicates", task_run_name="duplicates in {name}")
-def find_duplicates(name: str, config: DedupConfig, records: Sequence[ArtifactRef], store_root: Path) -> ArtifactRef:
+def find_duplicates(
+    name: str,
+    config: DedupConfig,
+    records: Sequence[ArtifactRef],
+    store_root: Path,
+    *,
+    report: Report | None = None,
+) -> ArtifactRef:
     """Publish which rows repeat another one (DUPLICATES), by the rule of `dedup`. Nothing is dropped.
 
     The manifest counts them by table, in their order: of the ``same`` words, or ``near``.
@@ -91,15 +108,17 @@ def find_duplicates(name: str, config: DedupConfig, records: Sequence[ArtifactRe
     store = Store(store_root)
 
     def build(draft: Draft) -> None:
-        write_duplicates(name, config, [store.folder(ref) for ref in records], draft)
+        write_duplicates(name, config, [store.folder(ref) for ref in records], draft, report)
         draft.sources = {f"records-{n:05d}": ref.path for n, ref in enumerate(records)}
 
     return store.produce(duplicates_identity(config, records), build)
 
 
-def write_duplicates(name: str, config: DedupConfig, folders: Sequence[Path], draft: Draft) -> None:
+def write_duplicates(
+    name: str, config: DedupConfig, folders: Sequence[Path], draft: Draft, report: Report | None = None
+) -> None:
     """Write the rows that repeat another one into `draft`, and count them by table."""
-    found = _clustered(name, config, folders, draft.scratch)
+    found = _clustered(name, config, folders, draft.scratch, report)
     counts = [Counter[str](same=0, near=0) for _ in folders]
     with RowWriter(draft.folder, DUPLICATES) as writer:
         for row in np.flatnonzero(found.kept != np.arange(len(found.kept))).tolist():
@@ -140,7 +159,9 @@ class _Clustered:
     kept: Indices
 
 
-def _clustered(name: str, config: DedupConfig, folders: Sequence[Path], scratch: Path) -> _Clustered:
+def _clustered(
+    name: str, config: DedupConfig, folders: Sequence[Path], scratch: Path, report: Report | None
+) -> _Clustered:
     tables, sources, row_ids = array("l"), list[str](), list[str]()
 
     def texts() -> Iterator[str]:
@@ -152,7 +173,7 @@ def _clustered(name: str, config: DedupConfig, folders: Sequence[Path], scratch:
                 yield key_text(row, config.key)
 
     hasher = RensaMinHasher(config.permutations, config.seed)
-    sets = shingle_sets(texts(), config, hasher, scratch / "shingles.u64")
+    sets = shingle_sets(counted(texts(), report), config, hasher, scratch / "shingles.u64")
     if not row_ids:
         raise DataError(f"{name}: there is no row to deduplicate", remedy="look at what made its records")
     of_row = clusters(sets, config.threshold)[sets.of_row]

@@ -12,6 +12,7 @@ from prefect import task
 from tasks.core.asked import asked
 from tasks.core.errors import DataError
 from tasks.core.identity import Identity
+from tasks.core.progress import Report
 from tasks.core.retries import RETRIES
 from tasks.core.rows import DROPS, RowWriter, read_rows
 from tasks.core.store import ArtifactRef, Draft, Store
@@ -33,7 +34,13 @@ def embed_identity(config: EmbedConfig, rows: ArtifactRef, encoder: str) -> Iden
 
 @task(name="embed", task_run_name="embed {name}", **RETRIES)
 def embed(
-    name: str, config: EmbedConfig, rows: ArtifactRef, store_root: Path, runtime: EmbedRuntime | None = None
+    name: str,
+    config: EmbedConfig,
+    rows: ArtifactRef,
+    store_root: Path,
+    runtime: EmbedRuntime | None = None,
+    *,
+    report: Report | None = None,
 ) -> ArtifactRef:
     """Publish a vector of length one for what each row of `rows` (QUESTIONS or RECORDS) asks; see `tasks.core.vectors`.
 
@@ -53,7 +60,7 @@ def embed(
 
         with open_encoder(files.folder, config, runtime or EmbedRuntime()) as encoder:
             started = time.monotonic()
-            write_vectors(store.folder(rows), config, encoder, draft)
+            write_vectors(store.folder(rows), config, encoder, draft, report)
             draft.provenance |= {"seconds": round(time.monotonic() - started, 3), "devices": encoder.devices}
         draft.sources = {"rows": rows.path}
         draft.provenance |= _provenance(name, config, files)
@@ -61,10 +68,15 @@ def embed(
     return store.produce(embed_identity(config, rows, files.digest), build)
 
 
-def write_vectors(table: Path, config: EmbedConfig, encoder: Encoder, draft: Draft) -> None:
-    """Write the vectors of a table into `draft`, one shard of texts and vectors in memory at a time."""
+def write_vectors(
+    table: Path, config: EmbedConfig, encoder: Encoder, draft: Draft, report: Report | None = None
+) -> None:
+    """Write the vectors of a table into `draft`, one shard of texts and vectors in memory at a time.
+
+    `report` takes how many there are after each shard.
+    """
     texts = (text for row in read_rows(table) if (text := asked(row)).strip())
-    made = _embed_chunks(texts, config, encoder, draft.scratch)
+    made = _embed_chunks(texts, config, encoder, draft.scratch, report)
     if not made:
         raise DataError("there is nothing to embed: no row of the table has text", remedy="look at what made the table")
     chunks.gather(draft.scratch, len(made), draft.folder)
@@ -84,13 +96,18 @@ def _write_ids(table: Path, draft: Draft) -> None:
     draft.provenance["dropped"] = {"no text": dropped.count}
 
 
-def _embed_chunks(texts: Iterable[str], config: EmbedConfig, encoder: Encoder, scratch: Path) -> list[bool]:
+def _embed_chunks(
+    texts: Iterable[str], config: EmbedConfig, encoder: Encoder, scratch: Path, report: Report | None
+) -> list[bool]:
     """Commit every chunk that is not yet committed; return for each whether it was embedded now."""
-    made = []
+    made, done = list[bool](), 0
     for number, chunk in chunks.chunked(texts, config.shard_rows):
         made.append(not chunks.is_committed(scratch, number, len(chunk)))
         if made[-1]:
             chunks.commit(scratch, number, encoder.encode(chunk).astype(config.stored))
+        done += len(chunk)
+        if report is not None:
+            report(done)
     return made
 
 

@@ -41,6 +41,7 @@ class Benchmark(Frozen):
         files: the files it needs under the data folder; ``{subset}`` stands for each subset's name.
         subsets: its subsets' names, empty where it has none.
         abbr: OpenCompass's abbreviation of a subset.
+        topic, level: the columns of its file that say what an item is about and how hard it is; empty where none does.
         gold: the column with the gold answer's text, for bits per byte; empty where none is.
         cluster: which items hang together.
         runs_code: whether scoring runs code that the model wrote.
@@ -54,6 +55,8 @@ class Benchmark(Frozen):
     files: tuple[str, ...]
     subsets: tuple[str, ...] = ()
     abbr: str
+    topic: str = ""
+    level: str = ""
     gold: str = ""
     cluster: Literal["item", "subset", "passage", "question"] = "item"
     runs_code: bool = False
@@ -186,6 +189,8 @@ REGISTRY: dict[str, Benchmark] = {
         chat=Source(module="math.math_0shot_gen_393424", variable="math_datasets"),
         files=("data/math/math.json",),
         abbr="math",
+        topic="type",
+        level="level",
         gold="solution",
     ),
     "math_500": Benchmark(
@@ -196,6 +201,8 @@ REGISTRY: dict[str, Benchmark] = {
         chat=_MATH_500,
         files=("data/math/test_prm800k_500.jsonl",),
         abbr="math-500",
+        topic="subject",
+        level="level",
         gold="solution",
     ),
     "gsm8k": Benchmark(

@@ -18,10 +18,18 @@ from tasks.evaluate.config import BenchmarkConfig, EvaluateConfig, EvaluateJob, 
 from tasks.evaluate.drain import evaluate
 from tasks.evaluate.engine import Progress
 from tasks.evaluate.items import items_identity, publish_items
+from tasks.evaluate.labels import labels_identity, publish_labels
 from tasks.evaluate.opencompass import OpenCompass
 from tasks.evaluate.recording import record
 
-__all__ = ["benchmark_items", "evaluate_models", "items_identity", "record_prompts"]
+__all__ = [
+    "benchmark_items",
+    "evaluate_models",
+    "item_labels",
+    "items_identity",
+    "labels_identity",
+    "record_prompts",
+]
 
 Report = Callable[[Progress], None]
 
@@ -88,6 +96,14 @@ def benchmark_items(
         engine=OpenCompass(runtime, Store(store_root).work),
         on_progress=report or _quiet,
     )
+
+
+@task(name="labels", **_OPTIONS)
+def item_labels(
+    benchmarks: Sequence[BenchmarkConfig], items: ArtifactRef, runtime: EvaluateRuntime, store_root: Path
+) -> ArtifactRef:
+    """Return what the items are about and how hard they are; see `tasks.evaluate.labels.publish_labels`."""
+    return publish_labels(benchmarks, items, data=Path(runtime.data), store=Store(store_root))
 
 
 def _quiet(_: Progress) -> None:

@@ -25,6 +25,10 @@ class Spent:
     def __add__(self, other: Spent) -> Spent:
         return Spent(self.tokens + other.tokens, self.cost + other.cost)
 
+    def times(self, factor: float) -> Spent:
+        """Return so many times as much."""
+        return Spent(round(self.tokens * factor), self.cost * factor)
+
 
 #: What a run has spent that has asked nothing yet.
 NOTHING = Spent()
@@ -62,9 +66,22 @@ class Budget:
         """Return what these answers cost, those before left out."""
         return spent(meters, self.teacher, self.runtime).cost
 
+    @property
+    def is_capped(self) -> bool:
+        """Whether there is any cap."""
+        return self.runtime.max_tokens is not None or self.runtime.max_cost is not None
+
+    def holds(self, meters: Meters, in_hand: int) -> bool:
+        """Say whether requests in hand will stay below the caps, if they take as much as those that are answered."""
+        factor = 1 + in_hand / max(1, meters.rows + meters.dropped)
+        return self._reached(spent(meters, self.teacher, self.runtime).times(factor)) is None
+
     def cap_reached(self, meters: Meters) -> str | None:
         """Return which cap is reached and by what, None where none is."""
-        runtime, all_spent = self.runtime, self.before + spent(meters, self.teacher, self.runtime)
+        return self._reached(spent(meters, self.teacher, self.runtime))
+
+    def _reached(self, own: Spent) -> str | None:
+        runtime, all_spent = self.runtime, self.before + own
         if runtime.max_tokens is not None and all_spent.tokens >= runtime.max_tokens:
             earlier = f", {self.before.tokens:,} of them on earlier steps" if self.before.tokens else ""
             return f"max_tokens: {all_spent.tokens:,} of {runtime.max_tokens:,} tokens are spent{earlier}"

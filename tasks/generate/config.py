@@ -23,7 +23,7 @@ from tasks.core.identity import Frozen
 from tasks.generate.presets import with_preset
 
 #: Raised whenever the meaning of an outcome, or of a committed shard, changes.
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 STAGE = "generate"
 
 Positive = Annotated[int, Field(gt=0)]
@@ -49,7 +49,7 @@ class Teacher(Frozen):
         chat_template: replaces the model's own chat template.
         opening: the text that every answer to `messages` begins with. It closes the rendered prompt, unless the chat
             template ends in it already, and opens the stored answer. An endpoint renders its own prompt, so there it
-            only opens the stored answer.
+            only opens the stored answer; a thought not even that, where the endpoint keeps it to itself.
     """
 
     engine: Literal["vllm", "openai", "scripted"] = "vllm"

@@ -37,7 +37,7 @@ def drive(
         open_engine: makes the engine; it is opened only where there is something to ask.
 
     Raises:
-        BudgetReached: at a cap of `budget`; what was handed out before is finished and committed.
+        BudgetReached: at a cap of `budget`, which is passed by about a shard; what was handed out is committed.
         OutageError: where engines keep dying and nothing is answered.
         AssayError: what the engine raises, see `Engine.wait`.
     """
@@ -49,8 +49,8 @@ def drive(
     with open_engine() as engine:
         driven = _Drive(todo, total, ledger, budget, engine, report)
         driven.run()
-    if driven.cap:
-        raise stopped(driven.cap, name, driven.meters, total)
+    if driven.left and (cap := budget.cap_reached(driven.meters)):
+        raise stopped(cap, name, driven.meters, total)
 
 
 class _Queue:
@@ -78,16 +78,20 @@ class _Drive:
     def __init__(
         self, todo: _Queue, total: int, ledger: Ledger, budget: Budget, engine: Engine, report: Report
     ) -> None:
-        self.cap: str | None = None
         self.meters = self._before = ledger.meters
         self._todo, self._total, self._ledger, self._budget = todo, total, ledger, budget
         self._engine, self._report, self._max_requeues = engine, report, budget.runtime.max_requeues
         self._again: deque[Attempt] = deque()
         self._split: dict[int, _Split] = {}
-        self._waiting = self._most_waiting = self._deaths = self._requeues = 0
+        self._waiting = self._in_hand = self._most_waiting = self._deaths = self._requeues = 0
         self._trouble = ""
         self._started = time.monotonic()
         self._answering: float | None = None
+
+    @property
+    def left(self) -> int:
+        """How many attempts are still to be handed out."""
+        return len(self._again) + self._todo.left
 
     def run(self) -> None:
         """Hand out, wait and commit until all is done or a cap is reached."""
@@ -95,6 +99,7 @@ class _Drive:
         while self._feed() or self._waiting:
             for event in self._engine.wait(_POLL_SECONDS):
                 self._waiting -= 1
+                self._in_hand -= event.attempt.rows
                 if isinstance(event, Answered):
                     self._deaths = 0
                     self._take(event)
@@ -103,16 +108,23 @@ class _Drive:
             self._tell()
 
     def _feed(self) -> bool:
-        """Fill the engine up, unless a cap is reached; say whether there is more to hand out."""
-        while (left := len(self._again) + self._todo.left) and not self.cap:
-            self.cap = self._budget.cap_reached(self.meters)
-            if self.cap or not self._engine.room(left):
-                break
-            self._engine.give(self._next())
+        """Fill the engine up, as far as the caps allow; say whether there is more to hand out."""
+        while self.left and self._affords() and self._engine.room(self.left):
+            attempt = self._next()
+            self._engine.give(attempt)
             self._waiting += 1
+            self._in_hand += attempt.rows
             self._most_waiting = max(self._most_waiting, self._waiting)
             self._answering = self._answering or time.monotonic()
-        return left > 0 and not self.cap
+        return self.left > 0 and self._budget.cap_reached(self.meters) is None
+
+    def _affords(self) -> bool:
+        """Say whether to hand out more: where there is a cap, no more than it is expected to hold."""
+        if not self._budget.is_capped:
+            return True
+        if self._waiting and not self.meters.rows:  # nobody knows yet what an answer takes
+            return self._waiting < self._engine.workers
+        return self._budget.holds(self.meters, self._in_hand)
 
     def _next(self) -> Attempt:
         if self._again:

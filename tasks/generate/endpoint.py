@@ -148,10 +148,11 @@ class Endpoint:
             raise Failed("endpoint error", f"it broke the answer off with {choice.finish_reason!r}")
         if choice.finish_reason not in ("stop", "length"):
             raise Unaskable("endpoint refused", f"it ended the answer with {choice.finish_reason!r}")
-        text = choice.text if row["messages"] is None else message_text(choice.message, self._teacher.opening)
+        finish, opening = choice.finish_reason, self._teacher.opening
+        text = choice.text if row["messages"] is None else message_text(choice.message, opening, finish)
         return {
             "position": row["position"], "row_id": row["row_id"], "sample": row["sample"], "text": text,
-            "finish": choice.finish_reason, "prompt_tokens": reply.usage.prompt_tokens,
+            "finish": finish, "prompt_tokens": reply.usage.prompt_tokens,
             "output_tokens": reply.usage.completion_tokens, **logprob_columns(choice.logprobs, self._sampling),
         }  # fmt: skip
 

@@ -12,8 +12,8 @@ A time-out is over the whole of a request, with all that is repeated, and is not
 models take hours to ask for seven times. The key is read from the environment, and goes nowhere but to the client.
 
 Messages go to ``chat/completions``, prompts to ``completions``. Reasoning that an endpoint returns apart from the
-answer is put back before it, between ``<think>`` and ``</think>``. Log-probabilities come without token ids, which the
-protocol has not.
+answer is put back before it, between ``<think>`` and ``</think>``; where it returns none, the answer stands alone.
+Log-probabilities come without token ids, which the protocol has not.
 """
 
 from __future__ import annotations
@@ -165,13 +165,18 @@ def unreadable(reply: Any) -> str:
     return ""
 
 
-def message_text(message: Any, opening: str) -> str:
-    """Return an answer as the model wrote it, with its reasoning before it and `opening` first."""
+def message_text(message: Any, opening: str, finish: str) -> str:
+    """Return an answer as the model wrote it, with its reasoning before it and `opening` first.
+
+    An answer that ended, and has neither a thought nor the end of one, comes from an endpoint that keeps the reasoning
+    to itself: it is whole, and no thought is opened before it.
+    """
     beyond: Mapping[str, Any] = getattr(message, "model_extra", None) or {}
     answer = message.content or ""
     if thought := beyond.get("reasoning_content") or beyond.get("reasoning"):
         answer = f"<think>\n{thought.strip()}\n</think>\n\n{answer}" if answer else f"<think>\n{thought.strip()}"
-    return answer if answer.startswith(opening) else opening + answer
+    is_whole = finish == "stop" and "</think>" not in answer and "<think>" in opening
+    return answer if is_whole or answer.startswith(opening) else opening + answer
 
 
 def logprob_columns(logprobs: Any, sampling: Sampling) -> Row:

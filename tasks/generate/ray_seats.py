@@ -140,15 +140,21 @@ def _kind(teacher: Teacher, runtime: GenerateRuntime) -> str:
     return fingerprint([teacher, {name: getattr(runtime, name) for name in names}])
 
 
+def bundles(runtime: GenerateRuntime) -> list[dict[str, float]]:
+    """Return what an actor takes of the cluster: all in one, or as many equal parts as its engine is split over."""
+    parts = runtime.tensor_parallel
+    return [{"CPU": runtime.cpus_per_actor / parts, "GPU": runtime.gpus_per_actor / parts}] * parts
+
+
 def _options(runtime: GenerateRuntime) -> tuple[dict[str, Any], Any]:
     """Return what an actor asks Ray for, and the placement group made for it."""
-    if runtime.tensor_parallel == 1:
-        return {"num_cpus": runtime.cpus_per_actor, "num_gpus": runtime.gpus_per_actor}, None
+    parts = bundles(runtime)
+    if len(parts) == 1:
+        return {"num_cpus": parts[0]["CPU"], "num_gpus": parts[0]["GPU"]}, None
     from ray.util.placement_group import placement_group
     from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-    each = {"GPU": 1.0, "CPU": runtime.cpus_per_actor / runtime.tensor_parallel}
-    group = placement_group([each] * runtime.tensor_parallel, strategy="PACK")
+    group = placement_group(parts, strategy="PACK")
     strategy = PlacementGroupSchedulingStrategy(group, 0, placement_group_capture_child_tasks=True)
     return {"num_cpus": 0, "num_gpus": 0, "scheduling_strategy": strategy}, group
 

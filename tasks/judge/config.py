@@ -1,7 +1,8 @@
-"""What a verdict depends on: the identity config of `judge`."""
+"""What a verdict depends on, the identity config of `judge`, and what it runs on, which is none of it."""
 
 from __future__ import annotations
 
+import os
 from typing import Literal
 
 from pydantic import Field
@@ -9,7 +10,7 @@ from pydantic import Field
 from tasks.core.identity import Frozen
 
 #: Raised whenever the meaning of a verdict changes.
-STAGE_VERSION = 3
+STAGE_VERSION = 4
 
 Mode = Literal["reference", "self", "both", "none"]
 
@@ -26,7 +27,8 @@ class JudgeConfig(Frozen):
         k: how many answers a question must have for a majority to mean anything.
         tie: where two classes of equal answers are the largest: `drop` both, or take the `first`, which is the one
             whose first sample comes first. It can only matter at a threshold of 0.5 or less.
-        needs_thinking: an answer without ``</think>`` was cut: for teachers whose prompt opens ``<think>`` itself.
+        needs_thinking: an answer without ``</think>`` was cut: for teachers whose prompt opens ``<think>`` itself, and
+            not for endpoints that keep the thought to themselves.
         deadline: processor seconds that one comparison may take; a slow machine changes no verdict.
     """
 
@@ -36,6 +38,22 @@ class JudgeConfig(Frozen):
     tie: Literal["drop", "first"] = "drop"
     needs_thinking: bool = False
     deadline: float = Field(default=5.0, gt=0, le=600)
+
+
+class JudgeRuntime(Frozen):
+    """On what answers are judged; nothing here enters a key.
+
+    Attributes:
+        workers: processes that compare what spelling alone does not settle; left out, one for each core that Assay may
+            use.
+    """
+
+    workers: int | None = Field(default=None, ge=1)
+
+    @property
+    def processes(self) -> int:
+        """As many as are declared, or as there are cores."""
+        return self.workers or len(os.sched_getaffinity(0))
 
 
 class KeepConfig(Frozen):

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from tasks.judge.engine import Comparer, Finding
-from tasks.judge.quantities import differ_in_scale, equal, in_words, quantity, same_unit
+from tasks.judge.quantities import differ_in_a_word, equal, in_words, quantity, same_unit
 from tasks.judge.spelling import normalise
 from tasks.judge.words import CLOSED, choice, words
 
@@ -64,7 +64,7 @@ def _compare_quantities(gold: str, answer: str) -> Finding | None:
     if not same_unit(one, other):
         return Finding("undecided", "units", f"{other.unit} for {one.unit}")
     alike = equal(one, other)
-    if not alike and differ_in_scale(one, other):  # 17 of GSM8K's own solutions end in "8 dozen" where 8 are asked for
+    if not alike and differ_in_a_word(one, other):  # 17 of GSM8K's own solutions end in "8 dozen" where 8 are asked for
         return Finding("undecided", "units", f"{answer} for {gold}")
     return Finding("right" if alike else "wrong", "number", f"{answer} {'=' if alike else 'is not'} {gold}")
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from tasks.judge.quantities import SCALE, in_words, quantity
+from tasks.judge.quantities import BELOW_ZERO, LETTER, SCALE, in_words, quantity
 from tasks.judge.spelling import normalise
 from tasks.judge.words import words
 
@@ -68,8 +68,8 @@ _REASON = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 _VALUE = re.compile(
-    r"[-+]?\s?[$€£¥]?\s?[-+]?\.?\d(?:[\d,.]*\d)?(?:\s*/\s*\d+)?(?:[eE][-+]?\d+)?"
-    rf"(?:\s*\\?%|(?:\s+{SCALE})+)?"
+    r"[-+]?\s?(?P<currency>[$€£¥])?\s?[-+]?\.?\d(?:[\d,.]*\d)?(?:\s*/\s*\d+)?(?:[eE][-+]?\d+)?"
+    rf"(?:\s*\\?%|(?:\s+{SCALE})+|(?(currency)\s?{LETTER}|(?:\s*(?:°|degrees?)(?:\s?[A-Za-z]+)?)?{BELOW_ZERO}))?"
 )
 
 

@@ -76,8 +76,10 @@ def settle(cases: DiskMap, verdicts: Iterable[Row], outcomes: Iterable[Row]) -> 
     """
     cases.put(((row["row_id"], row["sample"]), [row["text"], row["finish"]]) for row in outcomes)
     for verdict in verdicts:
-        said = cases.get(verdict["row_id"], verdict["sample"]) if needs_reader(verdict) else None
-        yield with_llm_verdict(verdict, *said) if said else dict(verdict)
+        if needs_reader(verdict):  # one whose request was dropped has no text
+            yield with_llm_verdict(verdict, *(cases.get(verdict["row_id"], verdict["sample"]) or (None, "")))
+        else:
+            yield dict(verdict)
 
 
 def needs_reader(verdict: Row) -> bool:

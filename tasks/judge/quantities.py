@@ -34,6 +34,13 @@ _SCALES = {"dozen": 12, "hundred": 10**2, "thousand": 10**3, "million": 10**6, "
 #: A word that multiplies the number before it; in "5 hundred-dollar bills" none does.
 SCALE = rf"(?i:{'|'.join(_SCALES)})s?(?![\w-])"
 _SCALED = re.compile(rf"(?P<before>\s*(?:\\text\s*\{{\s*)?)(?P<scale>{SCALE})")
+_LETTERS = {"k": 10**3, "m": 10**6, "mn": 10**6, "b": 10**9, "bn": 10**9}
+#: The letters that multiply an amount of money; behind any other number m is a metre, and k and b are unknowns.
+LETTER = rf"(?i:{'|'.join(_LETTERS)})(?![\w^/-])"
+_LETTERED = re.compile(rf"\s*(?P<scale>{LETTER})")
+#: What makes a temperature negative.
+BELOW_ZERO = r"(?i:\s+below\s+zero\b)"
+_BELOW_ZERO = re.compile(rf"{BELOW_ZERO}(?P<end>[\s.}}]*)$")
 _NUMERALS = (
     rf"(?:{'|'.join(_SPELT)}|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty)"
 )
@@ -76,7 +83,7 @@ class Quantity(NamedTuple):
         digits: its significant digits.
         unit: in one spelling; empty where it has none.
         name: what it is said to be the value of (``x`` in ``x = 5``); empty where nothing is said.
-        scale: what its scale words multiply by, which `value` is multiplied by; 1000 for 7 thousand.
+        scale: what words multiply it by, which `value` is multiplied by; 1000 for 7 thousand, -1 for 5 below zero.
     """
 
     value: Fraction
@@ -96,8 +103,8 @@ def quantity(text: str) -> Quantity | None:
     name, match, rest = _parts(text)
     if not match or _CHANGES.search(_spelt(rest)) or not (found := _value(match)):
         return None
-    scale, rest = _scale(rest)
-    if scale > 1:
+    scale, rest = _scale(rest, match["currency"])
+    if scale != 1:
         found = found._replace(value=found.value * scale, decimals=None, scale=scale)
     unit = _unit(rest, match["currency"])
     return None if unit is None else found._replace(unit=unit, name=name)
@@ -125,8 +132,8 @@ def equal(one: Quantity, other: Quantity) -> bool:
     return per_cent != 0 and one.value == other.value * Fraction(100) ** per_cent
 
 
-def differ_in_scale(one: Quantity, other: Quantity) -> bool:
-    """Say whether all that one number has more is a scale word, as 8 dozen and 8."""
+def differ_in_a_word(one: Quantity, other: Quantity) -> bool:
+    """Say whether all that one number has more is a word that multiplies it, as 8 dozen and 8, 5 below zero and 5."""
     return (
         1 in (one.scale, other.scale)
         and one.scale != other.scale
@@ -155,13 +162,15 @@ def _parts(text: str) -> tuple[str, re.Match[str] | None, str]:
     return name, match, text[match.end() :] if match else ""
 
 
-def _scale(rest: str) -> tuple[int, str]:
-    """Return the product of the scale words that follow a number, and what follows them."""
-    scale = 1
+def _scale(rest: str, currency: str | None) -> tuple[int, str]:
+    """Return the product of the words that multiply the number before them, and the rest without them."""
+    if currency and (letter := _LETTERED.match(rest)):
+        return _LETTERS[letter["scale"].lower()], rest[letter.end() :]
+    scale, (rest, below) = 1, _BELOW_ZERO.subn(r"\g<end>", rest)
     while match := _SCALED.match(rest):
         scale *= _SCALES[match["scale"].lower().removesuffix("s")]
         rest = match["before"] + rest[match.end() :]
-    return scale, rest
+    return scale * (-1) ** below, rest
 
 
 def _nearly(one: Fraction, other: Fraction) -> bool:

@@ -76,7 +76,7 @@ def judge_answers(
     store_root: Path,
     *,
     samples: int | None = None,
-    workers: int = 2,
+    workers: int = 1,
     report: Report | None = None,
 ) -> ArtifactRef:
     """Publish a verdict, with its evidence, on every answer (VERDICTS, by row id and sample) and ``summary.json``.
@@ -320,11 +320,12 @@ def _write_kept(name: str, rows: Iterable[Row], draft: Draft) -> None:
 
 @task(name="regrade", cache_policy=NO_CACHE)  # the store is the cache
 def regrade_scores(
-    jobs: Sequence[RegradeJob], store_root: Path, *, workers: int = 2, report: Report | None = None
+    jobs: Sequence[RegradeJob], store_root: Path, *, workers: int = 1, report: Report | None = None
 ) -> list[ArtifactRef]:
     """Return the answers of each table of scores as Math-Verify grades them (GRADES), in the jobs' order.
 
-    Tables whose grades are in the store are not read. `report` counts tables, and answers a second.
+    Tables whose grades are in the store are not read; `workers` processes compare. `report` counts tables, and answers
+    a second.
 
     Raises:
         EngineError: if Math-Verify cannot be loaded.

@@ -38,7 +38,7 @@ class Workers:
 
     def __init__(self, count: int, deadline: float) -> None:
         self._workers = [_Worker(deadline) for _ in range(count)]
-        self._free = queue.SimpleQueue[_Worker]()
+        self._free = queue.LifoQueue[_Worker]()  # who is warm goes first: only as many start as are needed at once
         for worker in self._workers:
             self._free.put(worker)
 

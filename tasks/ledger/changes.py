@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,13 +34,15 @@ class Paired:
     """One benchmark's items in both arms, in the same order.
 
     Attributes:
-        items: their names; `topics` what each is about.
+        items: their names; `topics` what each is about; `levels` how hard its benchmark says it is, empty where it
+            does not.
         control, candidate: `correct`, shape (seeds, items), 0 to 1.
     """
 
     benchmark: str
     items: tuple[str, ...]
     topics: tuple[str, ...]
+    levels: tuple[str, ...]
     control: Floats
     candidate: Floats
 
@@ -57,10 +59,16 @@ class Paired:
 
 
 Column = tuple[Sequence[str], Floats]
+#: By item: what its benchmark says it is about, and how hard it is; None where it does not say.
+Labels = Mapping[str, tuple[str | None, str | None]]
 
 
-def paired(benchmark: str, control: Sequence[Column], candidate: Sequence[Column]) -> Paired:
+def paired(
+    benchmark: str, control: Sequence[Column], candidate: Sequence[Column], labels: Labels | None = None
+) -> Paired:
     """Return a benchmark's items side by side; each table is (items, correct), one a seed, in any order of items.
+
+    An item's topic is the one of its label, else the one that its name tells.
 
     Raises:
         IntegrityError: if two tables are of other items.
@@ -77,7 +85,9 @@ def paired(benchmark: str, control: Sequence[Column], candidate: Sequence[Column
         ordered.append(correct[order])
     names = names or ()
     both = np.stack(ordered).reshape(2, len(control), -1)
-    return Paired(benchmark, names, topics(benchmark, names), both[0], both[1])
+    said = [(labels or {}).get(name, (None, None)) for name in names]
+    about = tuple(topic or named for (topic, _), named in zip(said, topics(benchmark, names), strict=True))
+    return Paired(benchmark, names, about, tuple(level or "" for _, level in said), both[0], both[1])
 
 
 def topics(benchmark: str, items: Sequence[str]) -> tuple[str, ...]:
@@ -110,6 +120,14 @@ def by_topic(pairs: Sequence[Paired]) -> list[ChangeCount]:
     counts = _counted(pairs, lambda pair: pair.topics)
     changed = [one for one in counts if one.fixed or one.broken]
     return sorted(changed, key=lambda one: (-(one.fixed + one.broken), one.benchmark, one.group))
+
+
+def by_level(pairs: Sequence[Paired]) -> list[ChangeCount]:
+    """Return the counts of every level in which something changed, benchmarks in their order."""
+    benchmarks = [pair.benchmark for pair in pairs]
+    counts = _counted(pairs, lambda pair: pair.levels)
+    changed = [one for one in counts if one.group and (one.fixed or one.broken)]
+    return sorted(changed, key=lambda one: (benchmarks.index(one.benchmark), one.group))
 
 
 def by_difficulty(pairs: Sequence[Paired]) -> list[ChangeCount]:

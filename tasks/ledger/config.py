@@ -8,8 +8,8 @@ from tasks.core.identity import Frozen
 from tasks.core.store import ArtifactRef
 
 STAGE = "ledger"
-#: Raised whenever the meaning of a ledger changes.
-STAGE_VERSION = 1
+#: Raised whenever the meaning of a ledger changes. 2: topics and levels that benchmarks give their items.
+STAGE_VERSION = 2
 
 
 class LedgerConfig(Frozen):
@@ -47,6 +47,7 @@ class Texts(Frozen):
     Attributes:
         records: what the candidate is, as trained on (RECORDS).
         items: what the items say (ITEMS).
+        labels: what the items are about and how hard they are (LABELS).
         nearest: the candidate's rows nearest to each item (NEIGHBOURS).
         failures: the failed questions nearest to each item (NEIGHBOURS), where the candidate was made for them.
         exposures: a table of EXPOSURES of the items in the candidate's rows, and the folder of the artifact it is in.
@@ -54,6 +55,7 @@ class Texts(Frozen):
 
     records: ArtifactRef | None = None
     items: ArtifactRef | None = None
+    labels: ArtifactRef | None = None
     nearest: ArtifactRef | None = None
     failures: ArtifactRef | None = None
     exposures: ArtifactRef | None = None
@@ -62,5 +64,7 @@ class Texts(Frozen):
     @property
     def digests(self) -> dict[str, str]:
         """The digest of each one that is known, by its role."""
-        known = {name: getattr(self, name) for name in ("records", "items", "nearest", "failures", "exposures")}
+        known = {
+            name: getattr(self, name) for name in ("records", "items", "labels", "nearest", "failures", "exposures")
+        }
         return {name: ref.digest for name, ref in known.items() if ref is not None}

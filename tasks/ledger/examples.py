@@ -24,6 +24,7 @@ class Example(NamedTuple):
     benchmark: str
     item: str
     topic: str
+    level: str
     difficulty: Difficulty
     change: Change
     control: float
@@ -55,6 +56,7 @@ def _of(pair: Paired, kind: Change) -> list[Example]:
             benchmark=pair.benchmark,
             item=pair.items[place],
             topic=pair.topics[place],
+            level=pair.levels[place],
             difficulty=difficulty[place],
             change=kind,
             control=float(pair.control[:, place].mean()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,17 +39,17 @@ class Nearness:
     overlap: dict[Name, float] | None
 
 
-def load_pairs(store: Store, scores: Sequence[SeedScores]) -> list[Paired]:
+def load_pairs(store: Store, scores: Sequence[SeedScores], labels: ArtifactRef | None = None) -> list[Paired]:
     """Return every benchmark's items in both arms, benchmarks in the order they come, seeds in order.
 
     Raises:
         IntegrityError: if two tables are of other items.
     """
-    found = []
+    found, known = [], _labels(store, labels)
     for benchmark in dict.fromkeys(one.benchmark for one in scores):
         own = sorted((one for one in scores if one.benchmark == benchmark), key=lambda one: one.seed)
         control, candidate = ([_column(store, getattr(one, arm)) for one in own] for arm in ("control", "candidate"))
-        found.append(paired(benchmark, control, candidate))
+        found.append(paired(benchmark, control, candidate, known.get(benchmark)))
     return found
 
 
@@ -114,6 +115,13 @@ def _overlaps(store: Store, texts: Texts) -> dict[Name, float] | None:
         return None
     rows = read_rows(store.folder(texts.exposures) / texts.exposures_folder)
     return {(row["benchmark"], row["item"]): row["ratio"] for row in rows if row["status"] != "unchecked"}
+
+
+def _labels(store: Store, labels: ArtifactRef | None) -> dict[str, dict[str, tuple[str | None, str | None]]]:
+    found = defaultdict[str, dict[str, tuple[str | None, str | None]]](dict)
+    for row in read_rows(store.folder(labels)) if labels is not None else ():
+        found[row["benchmark"]][row["item"]] = (row["topic"], row["level"])
+    return found
 
 
 def _column(store: Store, scores: ArtifactRef) -> Column:

@@ -12,7 +12,7 @@ from tasks.core.identity import Identity
 from tasks.core.ledgers import ChangedItem, Ledger, Targeted
 from tasks.core.rows import CHANGES, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
-from tasks.ledger.changes import Paired, by_difficulty, by_topic, kinds
+from tasks.ledger.changes import Paired, by_difficulty, by_level, by_topic, kinds
 from tasks.ledger.config import STAGE, STAGE_VERSION, LedgerConfig, SeedScores, Texts
 from tasks.ledger.examples import Example, examples, excerpt
 from tasks.ledger.load import Nearness, answers, load_nearness, load_pairs, near_rows, questions
@@ -44,7 +44,7 @@ def write_ledger(
     store = Store(store_root)
 
     def build(draft: Draft) -> None:
-        pairs, nearness = load_pairs(store, scores), load_nearness(store, texts)
+        pairs, nearness = load_pairs(store, scores, texts.labels), load_nearness(store, texts)
         draft.num_rows = write_rows(draft.folder, _changed_rows(pairs, nearness), CHANGES)
         draft.columns = CHANGES
         ledger = make_ledger(candidate, config, pairs, nearness, texts.failures is not None)
@@ -73,6 +73,7 @@ def make_ledger(
         fixed=found.count("fixed"),
         broken=found.count("broken"),
         topics=tuple(by_topic(pairs)),
+        levels=tuple(by_level(pairs)),
         difficulties=tuple(by_difficulty(pairs)),
         shown=(),
         targeted=_targeted(config, pairs, nearness, failures),
@@ -111,6 +112,7 @@ def _changed_rows(pairs: Sequence[Paired], nearness: Nearness) -> Iterator[dict[
                     "benchmark": pair.benchmark,
                     "item": pair.items[place],
                     "topic": pair.topics[place],
+                    "level": pair.levels[place] or None,
                     "difficulty": difficulty[place],
                     "change": kind,
                     "control": float(right[0][place]),
@@ -143,6 +145,7 @@ def _shown(
             benchmark=one.benchmark,
             item=one.item,
             topic=one.topic,
+            level=one.level,
             difficulty=one.difficulty,
             change=one.change,
             control=round(one.control, 6),

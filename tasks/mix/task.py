@@ -12,6 +12,7 @@ from prefect import task
 from tasks.core.checkpoint import Checkpoint
 from tasks.core.errors import DataError
 from tasks.core.identity import Identity
+from tasks.core.progress import Report, counted
 from tasks.core.rows import DROPS, PACKS, PLAN, RECORDS, RowWriter, read_rows, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store, write_json
 from tasks.mix.config import STAGE_VERSION, PackConfig, PackSize, PlanConfig
@@ -43,7 +44,15 @@ def sources(config: PlanConfig) -> list[str]:
 
 
 @task(name="pack", task_run_name="pack {name}")
-def pack_source(name: str, config: PackConfig, records: ArtifactRef, base: Checkpoint, store_root: Path) -> ArtifactRef:
+def pack_source(
+    name: str,
+    config: PackConfig,
+    records: ArtifactRef,
+    base: Checkpoint,
+    store_root: Path,
+    *,
+    report: Report | None = None,
+) -> ArtifactRef:
     """Publish the packed sequences of one source (PACKS), with what does not fit under ``dropped/`` (DROPS).
 
     Raises:
@@ -53,7 +62,7 @@ def pack_source(name: str, config: PackConfig, records: ArtifactRef, base: Check
     store = Store(store_root)
 
     def build(draft: Draft) -> None:
-        rows = read_rows(store.folder(records), RECORDS)
+        rows = counted(read_rows(store.folder(records), RECORDS), report)
         write_pack(name, rows, ChatTokenizer.load(base.folder, base.template_text), config, draft)
         draft.sources = {"records": records.path}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from prefect import task
 
 from tasks.core.errors import DataError
 from tasks.core.identity import Identity
-from tasks.core.rows import DROPS, OUTCOMES, QUESTIONS, RECORDS, REQUESTS, RowWriter, read_rows, write_rows
+from tasks.core.rows import OUTCOMES, QUESTIONS, RECORDS, REQUESTS, Row, read_rows, write_kept, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.core.text import spelling
 from tasks.prompt.config import STAGE_VERSION, PromptConfig
@@ -47,28 +47,32 @@ def as_questions(name: str, records: ArtifactRef, store_root: Path, needs_refere
     store = Store(store_root)
 
     def build(draft: Draft) -> None:
-        reasons, asked = Counter[str](), set[str]()
-        with RowWriter(draft.folder, QUESTIONS) as kept, RowWriter(draft.folder / "dropped", DROPS) as dropped:
-            for record in read_rows(store.folder(records), RECORDS):
-                try:
-                    question = to_question(record)
-                    if record["row_id"] in asked:
-                        raise NoQuestion("asked already")
-                    if needs_reference and not (question["reference"] or "").strip():
-                        raise NoQuestion(_UNREFERENCED)
-                    kept.write(question)
-                    asked.add(record["row_id"])
-                except NoQuestion as problem:
-                    reasons[problem.reason] += 1
-                    own = {key: record[key] for key in ("row_id", "source", "origin")}
-                    dropped.write({**own, "reason": problem.reason, "detail": ""})
-        if kept.count == 0:
+        rows = _questions(read_rows(store.folder(records), RECORDS), needs_reference)
+        draft.num_rows, reasons = write_kept(draft.folder, rows, QUESTIONS)
+        if draft.num_rows == 0:
             raise _nothing_to_ask(name, reasons)
-        draft.num_rows, draft.num_dropped, draft.columns = kept.count, dropped.count, QUESTIONS
+        draft.num_dropped, draft.columns = reasons.total(), QUESTIONS
         draft.sources = {"records": records.path}
         draft.provenance = {"dropped": dict(reasons)}
 
     return store.produce(questions_identity(records, needs_reference), build)
+
+
+def _questions(records: Iterable[Row], needs_reference: bool) -> Iterator[Row]:
+    """Yield the question of each record, or why it asks none that is wanted, as a row of DROPS."""
+    asked = set[str]()
+    for record in records:
+        try:
+            question = to_question(record)
+            if record["row_id"] in asked:
+                raise NoQuestion("asked already")
+            if needs_reference and not (question["reference"] or "").strip():
+                raise NoQuestion(_UNREFERENCED)
+            asked.add(record["row_id"])
+            yield question
+        except NoQuestion as problem:
+            own = {key: record[key] for key in ("row_id", "source", "origin")}
+            yield {**own, "reason": problem.reason, "detail": ""}
 
 
 def _nothing_to_ask(name: str, reasons: Counter[str]) -> DataError:
@@ -115,31 +119,34 @@ def new_problems(
     store = Store(store_root)
 
     def build(draft: Draft) -> None:
-        seeds = {spelling(row["question"]) for row in read_rows(store.folder(questions), ["question"])}
-        sources = read_rows(store.folder(questions), QUESTIONS)
-        source = next(sources)
-        reasons = Counter[str]()
-        with RowWriter(draft.folder, RECORDS) as kept, RowWriter(draft.folder / "dropped", DROPS) as dropped:
-            for outcome in read_rows(store.folder(outcomes), OUTCOMES):
-                while source["row_id"] != outcome["row_id"]:
-                    source = next(sources)
-                try:
-                    kept.write(problem_record(name, source, outcome, largest_overlap, seeds))
-                except NoProblem as problem:
-                    reasons[problem.reason] += 1
-                    origin = f"{outcome['row_id']}#{outcome['sample']}"
-                    row = {"row_id": None, "source": name, "origin": origin}
-                    dropped.write({**row, "reason": problem.reason, "detail": problem.detail})
-        if kept.count == 0:
+        rows = _problems(name, largest_overlap, store.folder(questions), store.folder(outcomes))
+        draft.num_rows, reasons = write_kept(draft.folder, rows, RECORDS)
+        if draft.num_rows == 0:
             raise DataError(
-                f"{name}: none of {dropped.count} answers holds a new problem",
+                f"{name}: none of {reasons.total()} answers holds a new problem",
                 remedy="look at the answers; the writer must follow the template's <problem> and </problem>",
             )
-        draft.num_rows, draft.num_dropped, draft.columns = kept.count, dropped.count, RECORDS
+        draft.num_dropped, draft.columns = reasons.total(), RECORDS
         draft.sources = {"questions": questions.path, "outcomes": outcomes.path}
         draft.provenance = {"dropped": dict(reasons)}
 
     return store.produce(new_problems_identity(name, largest_overlap, questions, outcomes), build)
+
+
+def _problems(name: str, largest_overlap: float, questions: Path, outcomes: Path) -> Iterator[Row]:
+    """Yield the new problem of each outcome as a record, or why it holds none, as a row of DROPS."""
+    seeds = {spelling(row["question"]) for row in read_rows(questions, ["question"])}
+    sources = read_rows(questions, QUESTIONS)
+    source = next(sources)
+    for outcome in read_rows(outcomes, OUTCOMES):
+        while source["row_id"] != outcome["row_id"]:
+            source = next(sources)
+        try:
+            yield problem_record(name, source, outcome, largest_overlap, seeds)
+        except NoProblem as problem:
+            origin = f"{outcome['row_id']}#{outcome['sample']}"
+            row = {"row_id": None, "source": name, "origin": origin}
+            yield {**row, "reason": problem.reason, "detail": problem.detail}
 
 
 def _each(folder: Path, config: PromptConfig) -> Iterator[Any]:

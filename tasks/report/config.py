@@ -15,7 +15,7 @@ from tasks.core.ledgers import Ledger
 from tasks.core.results import Comparison, PowerPlan
 
 #: Raised whenever the meaning or the form of a report changes.
-STAGE_VERSION = 4
+STAGE_VERSION = 5
 
 
 class SourceUse(Frozen):
@@ -62,11 +62,40 @@ class FunnelStep(Frozen):
     cost: float = 0.0
 
 
+class JudgedGroup(Frozen):
+    """What was judged of a group of questions: all, those with one type of reference, or those of one source.
+
+    Attributes:
+        kept: questions with at least one right answer.
+    """
+
+    group: str
+    questions: int
+    kept: int
+    answers: int
+    right: int
+    wrong: int
+    undecided: int
+
+
+class Judged(Frozen):
+    """The verdicts that a step of a recipe chose by.
+
+    Attributes:
+        notes: in words, what was not answered and how far answers agree.
+    """
+
+    step: str
+    groups: tuple[JudgedGroup, ...]
+    notes: tuple[str, ...] = ()
+
+
 class Funnel(Frozen):
-    """How a candidate that a recipe made came about, the first step first."""
+    """How a candidate that a recipe made came about, the first step first, and what was judged on the way."""
 
     candidate: str
     steps: tuple[FunnelStep, ...]
+    judged: tuple[Judged, ...] = ()
 
 
 class StageCost(Frozen):

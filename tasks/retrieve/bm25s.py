@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from tasks.core.errors import EngineError, InfrastructureError
 from tasks.retrieve.config import Bm25Config, RetrieveRuntime
 from tasks.retrieve.engine import Neighbours, TextBase
-from tasks.retrieve.memory import budget, require
+from tasks.retrieve.memory import budget, require, words_bytes
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 _WORD = r"(?u)\w+"
 _STOPWORDS = "en"
-#: Bytes that building takes for a character of text: twice what `tests/benchmarks/retrieve.py` measures.
-_BYTES_A_CHARACTER = 34
 
 
 class Bm25Index:
@@ -83,7 +81,7 @@ def open_index(base: TextBase, config: Bm25Config, runtime: RetrieveRuntime) -> 
     logging.getLogger("bm25s").setLevel(logging.WARNING)  # it sets itself to DEBUG at import
     characters = sum(map(len, base.texts()))
     require(
-        f"a BM25 index of {len(base.positions)} texts", characters * _BYTES_A_CHARACTER, budget(runtime.memory_bytes),
+        f"a BM25 index of {len(base.positions)} texts", words_bytes(characters), budget(runtime.memory_bytes),
         remedy="give it a smaller pool, or a machine with more memory",
     )  # fmt: skip
     with _mapped():

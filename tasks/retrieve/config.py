@@ -16,7 +16,7 @@ from tasks.core.identity import Frozen
 
 STAGE = "retrieve"
 #: Raised whenever the meaning of a retrieved dataset changes.
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 
 SourceName = Annotated[str, Field(min_length=1)]
 
@@ -27,13 +27,14 @@ class SelectConfig(Frozen):
     Attributes:
         k: matches a query.
         caps: the most rows that a source may give, by the pool's names; the best matches stay.
-        test_splits: sources that may never be found, as names or shell patterns; compared with the pool's names and
-            with each row's own source.
+        test_splits: what may never be found, as names or shell patterns, in any case; compared with the pool's names
+            and with each row's own source and the folders, file or split of its origin. By default whatever has the
+            word *test* in it.
     """
 
     k: int = Field(default=20, ge=1)
     caps: dict[SourceName, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)
-    test_splits: tuple[str, ...] = ("test", "test[-_.]*", "*[-_.]test", "*[-_.]test[-_.]*")
+    test_splits: tuple[str, ...] = ("test", "test[!a-z]*", "*[!a-z]test", "*[!a-z]test[!a-z]*")
 
 
 class IvfIndex(Frozen):

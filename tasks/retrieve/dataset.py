@@ -9,17 +9,21 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tasks.core.asked import asked
-from tasks.core.errors import DataError
-from tasks.core.rows import DROPS, MATCHES, RECORDS, RowWriter, read_rows
+from tasks.core.errors import DataError, IntegrityError
+from tasks.core.rows import DROPS, MATCHES, RECORDS, Row, RowWriter, read_rows
 from tasks.core.store import Draft
 from tasks.retrieve.config import SelectConfig
 from tasks.retrieve.engine import Neighbours
 from tasks.retrieve.pool import Placed, placed
-from tasks.retrieve.select import Hit, Reason, Seeds, Selected, barred, select, text_key
+from tasks.retrieve.select import Hit, Reason, Seeds, Selected, barred, own_names, select, text_key
+
+#: What each row matched (MATCHES), beside the retrieved rows.
+MATCHES_FOLDER = "matches"
 
 Tables = Mapping[str, Path]
 
@@ -68,6 +72,23 @@ def hits(queries: Iterable[str], neighbours: Neighbours, positions: array[int]) 
                 yield Hit(query, positions[row], score)
 
 
+def matched_rows(records: Iterable[Row], matches: Iterable[Row]) -> Iterator[Row]:
+    """Yield retrieved records (MATCHED), each with what it matched.
+
+    Args:
+        matches: rows of MATCHES, in the order of `records`; they may be of more rows.
+
+    Raises:
+        IntegrityError: if a record has none, or comes in another order.
+    """
+    groups = groupby(matches, key=lambda match: match["row_id"])
+    for record in records:
+        own = next((list(group) for row_id, group in groups if row_id == record["row_id"]), None)
+        if own is None:
+            raise IntegrityError(f"{record['row_id']} matched nothing", remedy="retrieve it again, into another store")
+        yield {**record, "matches": [{name: match[name] for name in ("query", "score", "rank")} for match in own]}
+
+
 def _seeds(queries: Path) -> Seeds:
     texts = {row["row_id"]: text_key(asked(row)) for row in read_rows(queries)}
     return Seeds(frozenset(texts), {text: row_id for row_id, text in texts.items()})
@@ -76,7 +97,7 @@ def _seeds(queries: Path) -> Seeds:
 def _findable(tables: Tables, seeds: Seeds, config: SelectConfig, drop: Callable[[Placed, Reason], None]) -> array[int]:
     positions = array("q")
     for row in placed(tables):
-        if (why := barred(row.row, row.record["source"], seeds, config)) is None:
+        if (why := barred(row.row, own_names(row.record), seeds, config)) is None:
             positions.append(row.position)
         else:
             drop(row, why)
@@ -93,7 +114,7 @@ def _write_rows(
     tables: Tables, chosen: Selected, drop: Callable[[Placed, Reason], None], draft: Draft
 ) -> dict[str, int]:
     sources = Counter[str]()
-    with RowWriter(draft.folder, RECORDS) as kept, RowWriter(draft.folder / "matches", MATCHES) as matched:
+    with RowWriter(draft.folder, RECORDS) as kept, RowWriter(draft.folder / MATCHES_FOLDER, MATCHES) as matched:
         for row in placed(tables):
             if (why := chosen.dropped.get(row.position)) is not None:
                 drop(row, why)

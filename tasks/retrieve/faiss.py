@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from math import ceil, sqrt
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from tasks.core.errors import EngineError, InfrastructureError
 from tasks.retrieve.config import DenseConfig, HnswIndex, IvfIndex, RetrieveRuntime
 from tasks.retrieve.engine import Neighbours, VectorBase
-from tasks.retrieve.memory import budget, require
-from tasks.retrieve.pool import BLOCK_ROWS
+from tasks.retrieve.memory import TRAINING, budget, cells, exact_bytes, index_bytes, require
 from tasks.retrieve.recall import Depth, deepen, doubled
 
 if TYPE_CHECKING:
@@ -25,11 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Vectors = NDArray[np.float32]
-
-#: Training vectors a cell: FAISS warns below 39 and takes no more than 256.
-_TRAINING = 64
-#: Storage grows by copying: for that moment, old and new are held.
-_GROWTH = 2
 
 
 class ExactIndex:
@@ -48,8 +42,7 @@ class ExactIndex:
         from faiss import METRIC_INNER_PRODUCT
         from faiss.contrib.exhaustive_search import knn_ground_truth
 
-        block = 2 * BLOCK_ROWS * self._base.dimension * 4  # as it is read, and as FAISS copies it
-        needed = queries.nbytes + len(queries) * k * 24 + block
+        needed = exact_bytes(len(queries), k, self._base.dimension)
         allowed = budget(self._runtime.memory_bytes)
         require(f"exact search for {len(queries)} queries", needed, allowed, remedy="retrieve for fewer queries a time")
         with _mapped(self._runtime.threads):
@@ -113,7 +106,7 @@ def build(base: VectorBase, config: IvfIndex | HnswIndex, runtime: RetrieveRunti
     """
     require(
         f"an {config.kind} index of {base.rows} x {base.dimension}",
-        needed_bytes(base, config),
+        index_bytes(base.rows, base.dimension, config),
         budget(runtime.memory_bytes),
         remedy=f"set `flat_rows` to {base.rows} or more: exact search reads the vectors in blocks and holds none; or "
         "take a machine with more memory",
@@ -123,19 +116,6 @@ def build(base: VectorBase, config: IvfIndex | HnswIndex, runtime: RetrieveRunti
             return ApproximateIndex(_hnsw(base, config), config, runtime)
     with _mapped(runtime.threads):
         return ApproximateIndex(_ivf(base, config), config, runtime)
-
-
-def needed_bytes(base: VectorBase, config: IvfIndex | HnswIndex) -> int:
-    """Return the bytes that an index takes at most while it is built."""
-    vectors = base.rows * base.dimension * 4
-    if isinstance(config, HnswIndex):
-        return _GROWTH * vectors + base.rows * (config.links * 2 * 4 + 64)
-    lists = _lists(config, base.rows)
-    return _GROWTH * (vectors + base.rows * 8) + lists * (1 + _TRAINING) * base.dimension * 4
-
-
-def _lists(config: IvfIndex, rows: int) -> int:
-    return min(config.lists or round(4 * sqrt(rows)), rows)
 
 
 def _depths(index: Any, config: IvfIndex | HnswIndex) -> Iterator[int]:
@@ -148,9 +128,9 @@ def _ivf(base: VectorBase, config: IvfIndex) -> Any:
     import faiss
     import numpy as np
 
-    lists = _lists(config, base.rows)
+    lists = cells(config, base.rows)
     index = faiss.IndexIVFFlat(faiss.IndexFlatIP(base.dimension), base.dimension, lists, faiss.METRIC_INNER_PRODUCT)
-    step = max(1, base.rows // (lists * _TRAINING))
+    step = max(1, base.rows // (lists * TRAINING))
     sample, seen = [], 0
     for block in base.blocks():
         sample.append(block[-seen % step :: step].copy())

@@ -3,17 +3,55 @@
 from __future__ import annotations
 
 import resource
+from math import sqrt
 from pathlib import Path
 
 from tasks.core.errors import InfrastructureError
+from tasks.retrieve.config import HnswIndex, IvfIndex
 
+#: Vectors that are read at once.
+BLOCK_ROWS = 16_384
+#: Training vectors a cell of an inverted file: FAISS warns below 39 and takes no more than 256.
+TRAINING = 64
+#: Storage grows by copying: for that moment, old and new are held.
+_GROWTH = 2
+#: Bytes that building takes for a character of text: twice what `tests/benchmarks/retrieve.py` measures.
+_BYTES_A_CHARACTER = 34
 _CGROUP = Path("/sys/fs/cgroup")
 _SHARE = 0.8
 
 
-def budget(declared: int | None) -> int:
-    """Return the bytes that an index may take: as declared, or 80 % of what is free, and never more than is free."""
-    free = free_bytes()
+def exact_bytes(queries: int, k: int, dimension: int) -> int:
+    """Return the bytes that exact search takes: the queries, their k results, and a block as read and as FAISS copies
+    it."""
+    return queries * (dimension * 4 + k * 24) + 2 * BLOCK_ROWS * dimension * 4
+
+
+def index_bytes(rows: int, dimension: int, config: IvfIndex | HnswIndex) -> int:
+    """Return the bytes that an approximate index takes at most while it is built."""
+    vectors = rows * dimension * 4
+    if isinstance(config, HnswIndex):
+        return _GROWTH * vectors + rows * (config.links * 2 * 4 + 64)
+    return _GROWTH * (vectors + rows * 8) + cells(config, rows) * (1 + TRAINING) * dimension * 4
+
+
+def cells(config: IvfIndex, rows: int) -> int:
+    """Return how many cells an inverted file of so many rows has."""
+    return min(config.lists or round(4 * sqrt(rows)), rows)
+
+
+def words_bytes(characters: int) -> int:
+    """Return the bytes that a BM25 index of so many characters takes while it is built."""
+    return characters * _BYTES_A_CHARACTER
+
+
+def budget(declared: int | None, free: int | None = None) -> int:
+    """Return the bytes that an index may take: as declared, or 80 % of what is free, and never more than is free.
+
+    Args:
+        free: the bytes of the machine in question; None for what is free on this one, now.
+    """
+    free = free_bytes() if free is None else free
     return min(declared, free) if declared is not None else int(_SHARE * free)
 
 

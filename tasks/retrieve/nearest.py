@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tasks.core.asked import asked
+from tasks.core.progress import Report
 from tasks.core.rows import RECORDS, read_rows
 from tasks.retrieve.config import Bm25Config, NearestConfig, RetrieveRuntime
 
@@ -56,10 +57,13 @@ def nearest_rows(
     config: NearestConfig,
     runtime: RetrieveRuntime,
     block_characters: int = _BLOCK,
+    *,
+    report: Report | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield the rows of `records` nearest to each item, best first (NEIGHBOURS); of an item's texts the first counts.
 
-    A row that shares no word with an item is not near to it.
+    A row that shares no word with an item is not near to it. `report` takes how many rows are done: of a block's, as
+    large a share as of the items that were looked for in it.
 
     Raises:
         EngineError: if bm25s fails.
@@ -69,9 +73,13 @@ def nearest_rows(
     for item in items:
         texts.setdefault((item["benchmark"], item["item"]), item["text"])
     best: list[list[Near]] = [[] for _ in texts]
+    before = 0
     for block in _blocks(records, block_characters):
         for place, found in enumerate(_in_block(block, list(texts.values()), config, runtime)):
             best[place] = nlargest(config.k, [*best[place], *found])
+            if report is not None:
+                report(before + len(block.held) * (place + 1) // len(texts))
+        before += len(block.held)
     for (benchmark, name), rows in zip(texts, best, strict=True):
         for rank, row in enumerate(rows, start=1):
             yield {"benchmark": benchmark, "item": name, "rank": rank, **row._asdict()}

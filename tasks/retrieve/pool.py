@@ -17,14 +17,12 @@ from tasks.core.asked import asked
 from tasks.core.errors import IntegrityError
 from tasks.core.rows import RECORDS, read_rows
 from tasks.core.vectors import vector_ids, vector_shards
+from tasks.retrieve.memory import BLOCK_ROWS
 from tasks.retrieve.select import PoolRow, text_key
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-#: Vectors that are read at once.
-BLOCK_ROWS = 16_384
 
 
 class Placed(NamedTuple):

@@ -13,7 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from tasks.retrieve.config import SelectConfig
 
@@ -71,19 +72,30 @@ def text_key(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def barred(row: PoolRow, own_source: str, seeds: Seeds, config: SelectConfig) -> Reason | None:
+def own_names(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a record (RECORDS) says that it is from: its source; each folder, file or split of its origin."""
+    return record["source"], *record["origin"].rsplit(":", 1)[0].split("/")
+
+
+def barred(row: PoolRow, names: Iterable[str], seeds: Seeds, config: SelectConfig) -> Reason | None:
     """Return why a row may not be found, None where it may.
 
-    `own_source` is the source that the row itself names, which may be finer than the pool's.
+    `names` are the row's own (`own_names`), which may be finer than the pool's.
     """
-    for name in (row.source, own_source):
-        if pattern := next((p for p in config.test_splits if fnmatchcase(name, p)), None):
+    for name in (row.source, *names):
+        if pattern := _test_split(name, config.test_splits):
             return Reason("test split", f"{name} is declared as one by {pattern!r}")
     if row.row_id in seeds.ids:
         return Reason("self", "is a query")
     if (query := seeds.texts.get(row.text)) is not None:
         return Reason("duplicate", f"same text as {query}")
     return None
+
+
+@lru_cache(maxsize=4096)  # a pool of millions has a few names
+def _test_split(name: str, patterns: tuple[str, ...]) -> str | None:
+    """Return the first pattern that a name fits, in any case."""
+    return next((one for one in patterns if fnmatchcase(name.casefold(), one.casefold())), None)
 
 
 def select(hits: Iterable[Hit], rows: Mapping[int, PoolRow], config: SelectConfig) -> Selected:

@@ -11,7 +11,8 @@ from prefect import task
 from tasks.core.asked import asked
 from tasks.core.errors import IntegrityError, StudyError
 from tasks.core.identity import Identity
-from tasks.core.rows import NEIGHBOURS, read_rows, write_rows
+from tasks.core.progress import Report
+from tasks.core.rows import MATCHED, MATCHES, NEIGHBOURS, RECORDS, read_rows, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.core.vectors import vector_ids
 from tasks.retrieve.config import (
@@ -23,7 +24,7 @@ from tasks.retrieve.config import (
     RetrieveRuntime,
     SelectConfig,
 )
-from tasks.retrieve.dataset import Found, hits, write_dataset
+from tasks.retrieve.dataset import MATCHES_FOLDER, Found, hits, matched_rows, write_dataset
 from tasks.retrieve.nearest import nearest_rows
 from tasks.retrieve.pool import PoolTexts, matrix, vectors_at
 
@@ -135,6 +136,35 @@ def retrieve_bm25(
     return store.produce(bm25_identity(config, pool, queries), build)
 
 
+def matched_identity(records: ArtifactRef, found: ArtifactRef) -> Identity:
+    """Return the identity of retrieved rows with what each one matched."""
+    return Identity.of("matched", STAGE_VERSION, {}, {"records": records.digest, "found": found.digest})
+
+
+@task(name="matched", task_run_name="what {name} matched")
+def with_matches(name: str, records: ArtifactRef, found: ArtifactRef, store_root: Path) -> ArtifactRef:
+    """Publish retrieved rows with what each one matched (MATCHED).
+
+    Args:
+        name: what is retrieved, for people.
+        records: rows (RECORDS) that `found` has too, in its order.
+        found: what `retrieve` or `retrieve_bm25` published.
+
+    Raises:
+        IntegrityError: if `found` lacks a row, or has it in another place.
+    """
+    store = Store(store_root)
+
+    def build(draft: Draft) -> None:
+        matches = read_rows(store.folder(found) / MATCHES_FOLDER, MATCHES)
+        rows = matched_rows(read_rows(store.folder(records), RECORDS), matches)
+        draft.num_rows, draft.columns = write_rows(draft.folder, rows, MATCHED), MATCHED
+        draft.sources = {"records": records.path, "found": found.path}
+        draft.provenance["name"] = name
+
+    return store.produce(matched_identity(records, found), build)
+
+
 def nearest_identity(config: NearestConfig, records: ArtifactRef, items: ArtifactRef) -> Identity:
     """Return the identity of the rows that are nearest to benchmark items."""
     return Identity.of("nearest", STAGE_VERSION, config, {"records": records.digest, "items": items.digest})
@@ -148,6 +178,8 @@ def nearest(
     items: ArtifactRef,
     store_root: Path,
     runtime: RetrieveRuntime | None = None,
+    *,
+    report: Report | None = None,
 ) -> ArtifactRef:
     """Publish the rows of some records that are nearest to each benchmark item (NEIGHBOURS), by shared words.
 
@@ -163,7 +195,7 @@ def nearest(
 
     def build(draft: Draft) -> None:
         asked_for = read_rows(store.folder(items))
-        found = nearest_rows(store.folder(records), asked_for, config, runtime or RetrieveRuntime())
+        found = nearest_rows(store.folder(records), asked_for, config, runtime or RetrieveRuntime(), report=report)
         draft.num_rows, draft.columns = write_rows(draft.folder, found, NEIGHBOURS), NEIGHBOURS
         draft.sources = {"records": records.path, "items": items.path}
         draft.provenance["name"] = name

@@ -184,7 +184,8 @@ def print_approximate(config, data: str, folder: Path, rows: int, queries: np.nd
     import faiss
 
     from tasks.retrieve.config import DenseConfig
-    from tasks.retrieve.faiss import needed_bytes, open_index
+    from tasks.retrieve.faiss import open_index
+    from tasks.retrieve.memory import index_bytes
     from tasks.retrieve.recall import recall
 
     base, dense = base_of(folder, rows), DenseConfig(flat_rows=0, index=config)
@@ -200,7 +201,8 @@ def print_approximate(config, data: str, folder: Path, rows: int, queries: np.nd
         plain = faiss.IndexHNSWFlat(DIMENSION, config.links, faiss.METRIC_INNER_PRODUCT)
         plain.hnsw.efSearch = index.facts["depth"]
     theirs = bare(plain, folder, queries, train=config.kind == "ivf")
-    facts, budgeted, bare_recall = index.facts, needed_bytes(base, config) / 2**20, recall(theirs.neighbours, truth)
+    facts, bare_recall = index.facts, recall(theirs.neighbours, truth)
+    budgeted = index_bytes(rows, DIMENSION, config) / 2**20
     print(
         f"{config.kind:>10}: {data}: depth {facts['depth']}, recall@{K} {facts['recall']:.3f} on a sample and "
         f"{recall(found, truth):.3f} on all (bare {bare_recall:.3f}); ours {own.seconds:6.1f} s with "

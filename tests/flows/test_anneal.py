@@ -358,7 +358,7 @@ def run_group(store: Store, output: Path) -> None:
 # -- Ray ---------------------------------------------------------------------------------------------------------------
 
 
-SIDE_BY_SIDE = AnnealRuntime(parallel_jobs=2, checkpoint_every=40, keep_warm=20)
+SIDE_BY_SIDE = AnnealRuntime(parallel_jobs=2, checkpoint_every=20, keep_warm=20)
 
 
 def test_packs_of_another_tokenizer_are_refused_before_anything_starts(store):
@@ -385,7 +385,7 @@ def test_a_killed_worker_and_a_killed_driver_lose_nothing(alone, store, tmp_path
     from tasks.anneal.ray_fit import RayFit, close
     from tasks.core.cluster import stop_ray
 
-    jobs = [make_job(store, name=f"arm-{seed}", seed=seed, steps=300) for seed in (1, 2, 3)]
+    jobs = [make_job(store, name=f"arm-{seed}", seed=seed, steps=160) for seed in (1, 2, 3)]
     whole = {job.name: train_here(store, job, SIDE_BY_SIDE, tmp_path / job.name) for job in jobs}
     shutil.rmtree(store.root / ".work", ignore_errors=True)
 
@@ -401,7 +401,7 @@ def test_a_killed_worker_and_a_killed_driver_lose_nothing(alone, store, tmp_path
     killed = []
 
     def kill_a_worker(progress):
-        if progress.step >= 140 and not killed:
+        if progress.step >= 75 and not killed:
             killed.append(_worker_of(store))
             os.kill(killed[0], signal.SIGKILL)
 
@@ -445,10 +445,10 @@ def drive(store: Store, seeds: list[int]) -> None:
     """Anneal through Ray, and be killed at a step, having printed a worker's process id."""
     from tasks.anneal.ray_fit import RayFit
 
-    jobs = [make_job(store, name=f"arm-{seed}", seed=seed, steps=300) for seed in seeds]
+    jobs = [make_job(store, name=f"arm-{seed}", seed=seed, steps=160) for seed in seeds]
 
     def show(progress):
-        if progress.step >= 60:
+        if progress.step >= 30:
             print(_worker_of(store), flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
 

@@ -234,6 +234,23 @@ def test_seeded_samples_come_again_past_a_cap(teacher, tmp_path):
 # -- bad input ---------------------------------------------------------------------------------------------------------
 
 
+def test_questions_of_a_megabyte_are_dropped_and_the_others_answered(teacher, tmp_path):
+    huge = "What is 5 plus 5? " * 60_000
+    asked = questions(3 * SHARD_ROWS)
+    asked[8]["prompt"], asked[9]["messages"][0]["content"] = huge, huge  # of one shard, with six that can be answered
+    store = Store(tmp_path)
+    ref = answer("huge", greedy(teacher), publish(store, asked), TWO, store, report=quiet)
+    rows = list(read_rows(store.folder(ref)))
+    assert [row["row_id"] for row in rows] == [row["row_id"] for row in asked if row["row_id"] not in ("q8", "q9")]
+    assert all(row["output_tokens"] > 0 and row["finish"] in ("stop", "length") for row in rows)
+    drops = list(read_rows(store.folder(ref) / "dropped"))
+    assert [(drop["row_id"], drop["reason"]) for drop in drops] == [
+        ("q8", "over the context length"), ("q9", "over the context length"),
+    ]  # fmt: skip
+    assert all(f"the context {CONTEXT}" in drop["detail"] for drop in drops)
+    assert store.manifest(ref).provenance["requeues"] == 0
+
+
 def test_what_cannot_be_done_is_said_before_anything_starts(teacher, tmp_path):
     store = Store(tmp_path)
     requests = publish(store, questions(8))

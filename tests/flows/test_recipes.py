@@ -2,6 +2,7 @@
 
 import json
 import re
+import string
 import sys
 
 import pytest
@@ -14,6 +15,7 @@ from flows.asking import Left
 from flows.make import load_order
 from flows.shelf import Shelf
 from flows.study import load_runtime
+from tasks.core.rows import read_rows
 from tasks.core.store import Store
 from tasks.evaluate.items import items_identity
 
@@ -53,6 +55,9 @@ def test_a_teachers_answers_become_a_dataset_once(kitchen):
     assert sorted(chats(rows)) == sorted(kitchen.asked)
     assert step(shown, "prompt")["rows"] == 120 == step(shown, "generate")["rows"]
     assert step(shown, "generate")["tokens"] > 120
+    [judged] = shown["judged"]
+    assert judged["step"] == "keep" and judged["summary"]["by_source"]["asked"]["kept"] == len(rows)
+    assert judged["summary"]["agreement"]["questions"] == 60
     written = [json.loads(line) for line in (kitchen.folder / "distilled.jsonl").read_text().splitlines()]
     assert chats(written) == chats(rows)
     before = sorted(path for path in (kitchen.folder / "store").rglob("manifest.json"))
@@ -77,6 +82,48 @@ def test_a_row_is_traced_through_its_recipe(kitchen):
     assert stages[:3] == ["ingest", "dedup", "decontaminate"]
     assert stages.count("generate") == 2 == stages.count("judge")
     assert "keep" in stages
+
+
+#: The question alone, as the taught model knows it; of pears all that a judge is told, which is over its context.
+READS = (
+    "{% set told = messages[-1].content %}{% set asked = told.split('<question>\\n')[1].split('\\n</question>')[0] %}"
+    "{{ (told if 'pears' in asked else asked) + '\\n' }}"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "opening", "stop", "verdict", "note"),
+    [
+        ("agreed", "Verdict: EQUIVALENT\n", list(string.printable), "right", "the language model: Verdict: EQUIVALENT"),
+        ("mumbled", "", [], "undecided", "the language model gave no verdict"),
+    ],
+)
+def test_what_rules_leave_open_a_second_model_is_asked_and_nothing_is_lost(kitchen, name, opening, stop, verdict, note):
+    """A tiny model judges nothing: what it says is put into its mouth, or it says something else."""
+    asked = list(questions(12, start=800))
+    in_words = [(q, "as many as there are kinds of them") for q, _ in asked[6:]]
+    write_jsonl(kitchen.folder / "open.jsonl", [{"question": q, "answer": a} for q, a in [*asked[:6], *in_words]])
+    reader = {
+        "model": TEACHER["model"] | {"chat_template": READS, "opening": opening},
+        "sampling": TEACHER["sampling"] | {"stop": stop},
+    }  # fmt: skip
+    recipe = distill(
+        questions=ASKED | {"name": "open", "file": "open.jsonl"}, teacher=TEACHER, prompt=TEXT,
+        judge={"mode": "reference"}, reader=reader,
+    )  # fmt: skip
+    _, rows = kitchen.made(name, recipe)
+    store = Store(kitchen.folder / "store")
+    [settled] = [ref for ref, made in store.manifests("judge-settled") if made.provenance["source"] == name]
+    verdicts = list(read_rows(store.folder(settled)))
+    assert [row["verdict"] for row in verdicts if row["gold"] in ("4", "9")] == ["right"] * 6
+    left_open = [(row["verdict"], row["evidence"]) for row in verdicts if row["gold"] == in_words[0][1]]
+    assert len(left_open) == 6
+    assert sum(said == verdict and note in evidence for said, evidence in left_open) == (3 if opening else 6)
+    silent = [said for said, evidence in left_open if "the language model gave no verdict" in evidence]
+    assert silent == ["undecided"] * (3 if opening else 6)  # of pears it could not be asked
+    assert len(rows) == (9 if opening else 6)
+    read = [made for _, made in store.manifests("generate") if made.provenance["name"] == name and made.num_dropped]
+    assert [(made.num_rows, made.num_dropped) for made in read] == [(3, 3)]
 
 
 @pytest.fixture
@@ -105,8 +152,13 @@ def test_failures_are_what_the_model_gets_wrong_and_their_like_is_found(kitchen,
     _, rows = kitchen.made("failures", failures)
     train = [json.loads(line)["question"] for line in (kitchen.folder / "train.jsonl").read_text().splitlines()]
     assert {q for q, _ in chats(rows)} == {question for question in train if "pears" in question}
-    _, found = kitchen.made("retrieved", retrieve)
+    shown, found = kitchen.made("retrieved", retrieve)
+    [judged] = shown["judged"]
+    assert judged["step"] == "failures" and judged["summary"]["by_source"].keys() == {"train"}
     assert found and all("pears" in q for q, _ in chats(found))
+    weaknesses = {row["row_id"] for row in rows}
+    assert all(match["query"] in weaknesses for row in found for match in row["matches"])
+    assert all(row["matches"] and 1 <= match["rank"] <= 5 for row in found for match in row["matches"])
     assert left_to_ask(kitchen, "retrieved") == {}
     _, rows = planned(kitchen, "retrieved")
     assert rows.ref is not None and rows.ref.num_rows == len(found)

@@ -57,6 +57,15 @@ def test_ratios_are_those_of_a_decontamination(run, record):
     assert ours == theirs
 
 
+def test_every_row_is_counted_once(run, record):
+    rows = [record("copy", GREENHOUSE), record("other", "Nothing here."), record("clean", "A page about sheep.")]
+    _, store, records, given = run(rows)
+    for task, config in ((report_overlaps, DecontaminateConfig(n=6)), (decontaminate, CONFIG)):
+        seen = []
+        task.fn("all", config, records, given, store.root, report=seen.append)
+        assert seen == [1, 2, 3]
+
+
 def test_records_that_are_all_copies_are_reported_too(run, record):
     ref, *_ = run([record("copy", GREENHOUSE), record("again", CIRCLE)])
     assert ref.num_rows == 2

@@ -52,6 +52,13 @@ def test_published_with_every_drop_named_and_pinned(run):
     assert (STAGE_VERSION, ref.digest[:16]) == PINNED
 
 
+def test_every_row_is_counted_once(tmp_path, record, publish):
+    store, seen = Store(tmp_path), []
+    parts = [publish(store, [record(*row) for row in part], f"part {part}") for part in (ROWS[:3], ROWS[3:])]
+    dedup.fn("all", CONFIG, parts, store.root, report=seen.append)
+    assert seen == list(range(1, len(ROWS) + 1))
+
+
 def test_a_drop_at_the_end_of_a_chain_says_so(run):
     chain = [("0", "a b c d"), ("1", "b c d e"), ("2", "c d e f")]
     _, kept, dropped = run(chain)

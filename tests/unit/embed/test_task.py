@@ -75,6 +75,17 @@ def test_only_what_was_not_committed_is_embedded_again(tmp_path, table):
     assert ref.digest == publish(whole, table, ScriptedEncoder()).digest
 
 
+def test_what_was_committed_before_counts_as_done(tmp_path, table):
+    store, seen = Store(tmp_path / "store"), []
+    with pytest.raises(KeyboardInterrupt):
+        publish(store, table, ScriptedEncoder(fail_after=2))
+    store.produce(
+        Identity.of("embed", 1, CONFIG.model_dump(), {"rows": "r"}),
+        lambda draft: write_vectors(table, CONFIG, ScriptedEncoder(), draft, seen.append),
+    )
+    assert seen == [2, 4]
+
+
 def test_half_precision_is_stored_as_such(tmp_path, table):
     store = Store(tmp_path / "store")
     ref = publish(store, table, ScriptedEncoder(), CONFIG.model_copy(update={"stored": "float16"}))

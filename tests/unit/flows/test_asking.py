@@ -122,6 +122,33 @@ def test_what_is_known_of_the_questions_is_no_bound_any_more(folder):
     assert [ask.requests for ask in asks(now)] == [80]
 
 
+@pytest.mark.parametrize(("columns", "asked"), [("reference", 2), ("answer", 1)])
+def test_who_needs_references_asks_fewer_where_a_row_may_lack_one(folder, columns, asked):
+    questions = {
+        "name": "asked",
+        "file": str(folder / "own.jsonl"),
+        "columns": {"question": "question", columns: "answer"},
+    }
+    by_reference = distill(folder, questions=questions)
+    now = work(folder, by_reference, by_reference | {"judge": {"mode": "none"}})
+    assert [ask.requests for ask in asks(now)] == [300 * 4] * asked
+
+
+def test_the_same_questions_are_asked_once_once_they_are_known(folder):
+    now = work(folder, *(distill(folder, judge={"mode": mode}) for mode in ("reference", "none")))
+    store, recipe = now.store, now.study.candidates[0].recipe
+    ask_teacher(now, answered=False)
+    once = store.find(dedup_identity(recipe.dedup, [store.find(records_identity(recipe.questions))]))
+    clean = store.find(clean_identity(recipe.decontaminate, once, store.find(now.items_identity())))
+
+    def build(draft):  # every question has a reference, so what needs none is the same
+        (draft.folder / "rows").write_text(questions_identity(clean, needs_reference=True).key)
+        draft.num_rows = 20
+
+    store.produce(questions_identity(clean), build)
+    assert [ask.requests for ask in asks(now)] == [80]
+
+
 def put_failures(now, recipe, found):
     """Put into the store what finding failures goes through, to so many of them."""
     store = now.store

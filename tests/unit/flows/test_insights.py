@@ -1,5 +1,6 @@
 """Ledgers and the card of a finished study whose artifacts were written by hand."""
 
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,9 @@ from tasks.core.store import Store, write_json
 from tasks.core.vectors import VECTORS, shard_name
 from tasks.decontaminate.config import DecontaminateConfig
 from tasks.decontaminate.task import report_overlaps
+from tasks.evaluate.config import EvaluateRuntime
+from tasks.judge.engine import Finding
+from tasks.judge.retention import Tally
 from tasks.ledger.task import read_ledger
 from tasks.mix.task import SIZE_FILE
 from tasks.report.config import ReportData
@@ -89,6 +93,8 @@ def studied(tmp_path, monkeypatch):
     size = {"sequences": 1, "samples": 2, "tokens": 123, "supervised_tokens": 123}
     packs = {name: made("pack", name, lambda d: write_json(d.folder / SIZE_FILE, size)) for name in sources}
     rows = [{"benchmark": "sums", "item": name, "text": WORDS.format(n, n)} for n, name in enumerate(ITEM_NAMES)]
+    asked = tmp_path / "sums.jsonl"
+    asked.write_text("".join(json.dumps({"question": row["text"], "topic": "shopping"}) + "\n" for row in rows))
     items = made("items", "items", lambda d: write_rows(d.folder, rows, ITEMS))
 
     def scores(arm, seed):
@@ -119,8 +125,9 @@ def studied(tmp_path, monkeypatch):
     )  # fmt: skip
     result = CandidateResult(name="new", verdict="inconclusive", sentence="?", deltas=(delta,), domains=(), warnings=())
     comparison = Comparison(control="control", seeds=(1, 2), candidates=(result,), warnings=())
+    declared = {**STUDY, "benchmarks": [{**STUDY["benchmarks"][0], "file": str(asked)}]}
     record = StudyRecord(
-        study=parse_study(STUDY, "here"), study_hash="a" * 64, machine="a machine", records=sources, packs=packs,
+        study=parse_study(declared, "here"), study_hash="a" * 64, machine="a machine", records=sources, packs=packs,
         base=Checkpoint(folder=tmp_path, digest="b", tokenizer="t", template="c", template_text=None), runs=runs,
         comparison=made(
             "compare", "c", lambda d: (d.folder / "comparison.json").write_text(comparison.model_dump_json())
@@ -133,20 +140,21 @@ def studied(tmp_path, monkeypatch):
 
 def test_a_ledger_links_what_was_fixed_to_the_rows_that_are_near(studied):
     store, record = studied
-    [(name, ref)] = publish_ledgers(store, record, RetrieveRuntime()).items()
+    [(name, ref)] = publish_ledgers(store, record, RetrieveRuntime(), EvaluateRuntime()).items()
     ledger = read_ledger(store, ref)
     assert (name, ledger.candidate, ledger.fixed, ledger.broken) == ("new", "new", 3, 1)
     first = next(one for one in ledger.shown if one.item == ITEM_NAMES[1])
     assert first.question == WORDS.format(1, 1)
     assert first.nearest[0].row_id == "new-1" and first.nearest[0].share > 0.99
     assert first.overlap == 1.0
+    assert [(one.group, one.fixed, one.broken) for one in ledger.topics] == [("shopping", 3, 1)]
     assert ledger.targeted.held.items >= 3  # every item is held word for word, or but for its numbers
 
 
 def test_a_study_without_items_still_has_its_ledger(studied):
     store, record = studied
     bare = record.model_copy(update={"items": None, "overlaps": {}})
-    ledger = read_ledger(store, publish_ledgers(store, bare, RetrieveRuntime())["new"])
+    ledger = read_ledger(store, publish_ledgers(store, bare, RetrieveRuntime(), EvaluateRuntime())["new"])
     assert (ledger.fixed, ledger.targeted) == (3, None)
 
 
@@ -181,7 +189,7 @@ def test_a_licence_is_no_identity():
 def test_the_report_shows_both(studied):
     store, record = studied
     seen = Insights(
-        ledgers=publish_ledgers(store, record, RetrieveRuntime()),
+        ledgers=publish_ledgers(store, record, RetrieveRuntime(), EvaluateRuntime()),
         card=publish_card(store, record, DecontaminateConfig()),
     )
     data = report_data(store, record, seen)
@@ -315,6 +323,10 @@ def test_the_funnel_of_a_recipe_is_its_steps_and_not_the_recipes_own_copy(tmp_pa
     def made(stage, sources, left_out=0, **provenance):
         def build(draft):
             (draft.folder / "file").write_text(stage)
+            if stage == "judge":
+                counted = Tally()
+                counted.add("short", "q", [Finding("right", "number", "")])
+                write_json(draft.folder / "summary.json", counted.summary(0).model_dump())
             draft.num_rows, draft.num_dropped, draft.sources = 10, left_out, sources
             draft.provenance = provenance
 
@@ -322,7 +334,8 @@ def test_the_funnel_of_a_recipe_is_its_steps_and_not_the_recipes_own_copy(tmp_pa
 
     read = made("ingest", {})
     answered = made("generate", {"requests": read.path}, prompt_tokens=30, output_tokens=70, cost=0.5)
-    kept = made("keep", {"outcomes": answered.path}, 4, dropped={"no majority": 3, "cut": 1, "none": 0})
+    sources = {"outcomes": answered.path, "verdicts": made("judge", {"outcomes": answered.path}).path}
+    kept = made("keep", sources, 4, dropped={"no majority": 3, "cut": 1, "none": 0})
     teacher = {"model": {"path": "/models/t"}, "sampling": {}}
     questions = {"name": "q", "file": "q.jsonl", "columns": {"question": "q", "reference": "a"}}
     recipe = {"kind": "distill", "questions": questions, "teacher": teacher}
@@ -331,6 +344,8 @@ def test_the_funnel_of_a_recipe_is_its_steps_and_not_the_recipes_own_copy(tmp_pa
     records = {"new": made("recipe", {"records": kept.path}), "plain": read}
     [funnel] = funnels(store, type("Record", (), {"study": study, "records": records})())
     assert funnel.candidate == "new"
-    assert [step.stage for step in funnel.steps] == ["ingest", "generate", "keep"]
+    assert [step.stage for step in funnel.steps] == ["ingest", "generate", "judge", "keep"]
     assert (funnel.steps[1].tokens, funnel.steps[1].cost) == (100, 0.5)
-    assert (funnel.steps[2].dropped, funnel.steps[2].reasons) == (4, "no majority 3, cut 1")
+    assert (funnel.steps[3].dropped, funnel.steps[3].reasons) == (4, "no majority 3, cut 1")
+    [judged] = funnel.judged
+    assert [(one.group, one.kept) for one in judged.groups] == [("all", 1), ("reference: short", 1), ("source: q", 1)]

@@ -123,6 +123,7 @@ def test_the_registrys_items_are_known(declared, count, clusters):
 
 def test_a_file_of_ones_own_is_counted(folder):
     assert items_of(BenchmarkConfig.model_validate(own(folder))).count == 300
+    assert items_of(BenchmarkConfig.model_validate(own(folder, limit=1))).count == 2  # a spread takes two
     found = items_of(BenchmarkConfig.model_validate(own(folder, cluster="page", limit=100)))
     assert (found.count, found.clusters) == (100, 25)
 
@@ -198,6 +199,10 @@ def test_whole_benchmarks_of_the_registry_have_no_more_items(folder):
     whole = plan(work(folder, here, benchmarks=[{"name": "aime_2024"}], compare={"effect": 3.0}))
     assert whole.change.kind in ("seeds", None)
     assert "limit" not in whole.change.said
+    most = [{"name": "aime_2024", "limit": 20}]  # ten more are not enough
+    limited = plan(work(folder, here, benchmarks=most, compare={"effect": 15.0, "planned_training_noise": 0.1}))
+    assert limited.power.needed.items_times > 1.5
+    assert "limit" not in limited.change.said
 
 
 def test_a_change_counts_the_guards(folder):

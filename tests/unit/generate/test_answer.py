@@ -17,7 +17,7 @@ from tests.unit.generate.conftest import Scripted, prompts, publish
 RUNTIME = GenerateRuntime(max_requeues=2)
 
 #: The digest of the answers to a fixed set of requests. If it changes, raise STAGE_VERSION.
-PINNED = (2, "f3dda09d6c4851b9e636e0c5fb3d0dcd17e9536f23cedd543c62f2e22a22c2f8")
+PINNED = (3, "f3dda09d6c4851b9e636e0c5fb3d0dcd17e9536f23cedd543c62f2e22a22c2f8")
 
 
 def quiet(_): ...
@@ -144,8 +144,22 @@ def test_a_cap_stops_cleanly_and_a_higher_one_goes_on(store, config, tmp_path):
 
 def test_a_cost_cap_counts_the_devices_of_ones_own_engines_and_no_tokens(store, config):
     runtime = GenerateRuntime(prompt_price=1e6, device_price=7200.0, cpus_per_actor=0.5, max_cost=1.0)
-    with pytest.raises(BudgetReached, match=r"max_cost: 1.00 of 1.00 is spent; 12 of 20"):  # 0.5 s a shard
+    with pytest.raises(BudgetReached, match=r"max_cost: 1.00 of 1.00 is spent; 8 of 20"):  # 0.5 s a shard
         ask(store, config, publish(store, prompts(20)), Scripted(), runtime)
+
+
+@pytest.mark.parametrize("depth", [2, 8, 100])
+def test_a_cap_is_passed_by_a_shard_however_many_an_engine_could_hold(store, config, depth):
+    requests = [row | {"prompt": "x" * 25} for row in prompts(80)]  # 200 tokens a shard of 4, there and back
+    with pytest.raises(BudgetReached, match=r"max_tokens: 1,000 of 900 tokens are spent; 20 of 80"):
+        ask(store, config, publish(store, requests), Scripted(depth=depth), GenerateRuntime(max_tokens=900))
+
+
+def test_without_a_cap_an_engine_is_filled_up(store, config):
+    held = []
+    engine = Scripted(depth=8, before_answer=lambda _: held.append(len(engine.given)))
+    ask(store, config, publish(store, prompts(40)), engine)
+    assert held[0] == 7  # and the one that is answered
 
 
 def test_a_cap_is_over_what_the_run_spent_before_too(store, config):

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,7 @@ from tasks.generate.answer import answer
 from tasks.generate.config import GenerateConfig, GenerateRuntime, Sampling
 from tasks.generate.endpoint import Endpoint, pause, request_seconds
 from tasks.generate.openai_client import message_text
+from tasks.judge.join import final_answer
 from tests.unit.generate.conftest import publish
 
 KEY = "sk-secret-of-the-test"
@@ -292,15 +294,33 @@ def test_log_probabilities_come_where_they_are_asked_for(store, server):
 
 def test_reasoning_apart_is_put_back_before_the_answer(store, server):
     (rows, _) = read(store, ask(store, server, ["reason", "plain"], opening="<think>\n"))
-    assert [row["text"] for row in rows] == ["<think>\nhm\n</think>\n\nnosaer", "<think>\nnialp"]
+    assert [row["text"] for row in rows] == ["<think>\nhm\n</think>\n\nnosaer", "nialp"]
 
 
-def test_a_thought_that_was_cut_is_not_closed():
-    class Message:
-        content = None
-        model_extra = {"reasoning": "so far"}  # noqa: RUF012
+@pytest.mark.parametrize(
+    ("content", "apart", "finish", "text"),
+    [
+        ("4", {}, "stop", "4"),  # the endpoint kept the reasoning to itself
+        ("4", {"reasoning_content": None}, "stop", "4"),
+        ("hm\n</think>\n4", {}, "stop", "<think>\nhm\n</think>\n4"),
+        ("<think>\nhm\n</think>\n4", {}, "stop", "<think>\nhm\n</think>\n4"),
+        ("4", {"reasoning": "hm"}, "stop", "<think>\nhm\n</think>\n\n4"),
+        ("so fa", {}, "length", "<think>\nso fa"),
+        ("<think>\nso fa", {}, "stop", "<think>\nso fa"),
+        (None, {"reasoning": "so fa"}, "length", "<think>\nso fa"),
+        (None, {"reasoning": "so far."}, "stop", "<think>\nso far."),
+    ],
+)
+def test_a_thought_is_opened_where_there_is_one_and_closed_where_it_ended(content, apart, finish, text):
+    said = SimpleNamespace(content=content, model_extra=apart)
+    assert message_text(said, "<think>\n", finish) == text
+    judged = final_answer({"text": text, "finish": finish}, needs_thinking=False)
+    assert judged.answer == ("4" if "4" in text else None)
 
-    assert message_text(Message, "<think>\n") == "<think>\nso far"
+
+def test_an_opening_that_is_no_thought_opens_every_answer():
+    said = SimpleNamespace(content="4", model_extra=None)
+    assert message_text(said, "So: ", "stop") == message_text(said, "So: ", "length") == "So: 4"
 
 
 def test_a_wrong_key_model_or_address_is_an_error_and_not_ten_thousand_drops(store, server, monkeypatch):

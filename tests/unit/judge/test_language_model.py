@@ -77,6 +77,7 @@ def test_what_the_model_said_is_taken_over_and_nothing_else_changes(tmp_path):
         ("right", "llm"),
     ]
     assert "gave no verdict" in settled[0]["evidence"]
+    assert settled[1] == VERDICTS[1]
     assert "undecided by rules: words" in settled[3]["evidence"]
 
 
@@ -84,3 +85,11 @@ def test_a_verdict_that_was_cut_counts_for_nothing(tmp_path):
     with DiskMap(tmp_path / "said") as cases:
         settled = list(settle(cases, VERDICTS[:1], [outcome("p", 0, "Verdict: EQUIVALENT", "length")]))
     assert settled[0]["verdict"] == "undecided"
+
+
+def test_a_request_that_was_dropped_is_no_silence(tmp_path):
+    with DiskMap(tmp_path / "said") as cases:
+        settled = list(settle(cases, VERDICTS, []))
+    assert [row["verdict"] for row in settled] == [row["verdict"] for row in VERDICTS]
+    noted = ["the language model gave no verdict" in row["evidence"] for row in settled]
+    assert noted == [True, False, False, True]

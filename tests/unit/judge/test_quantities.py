@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasks.judge.quantities import differ_in_scale, equal, in_words, quantity, same_unit
+from tasks.judge.quantities import differ_in_a_word, equal, in_words, quantity, same_unit
 from tasks.judge.spelling import normalise
 
 NUMBERS = st.integers(-(10**12), 10**12)
@@ -68,9 +68,34 @@ def test_numbers_are_read_with_their_units(text, value, unit):
         ("3 dozen eggs", 36, "egg"),
         ("5 hundred-dollar bills", 5, "hundred-dollar bills"),
         ("x = 2 million", 2 * 10**6, ""),
+        ("$2M", 2 * 10**6, "dollar"),
+        (r"\$2.5M", 25 * 10**5, "dollar"),
+        ("$2m", 2 * 10**6, "dollar"),
+        ("$15k", 15000, "dollar"),
+        ("€3 bn", 3 * 10**9, "euro"),
+        ("-$1.2B", -12 * 10**8, "dollar"),
+        ("$2M per year", 2 * 10**6, "per year"),
+        ("2 m", 2, "meter"),  # without a currency the letter is a unit
     ],
 )
 def test_scale_words_are_factors(text, value, unit):
+    found = read(text)
+    assert (found.value, found.unit) == (value, unit)
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "unit"),
+    [
+        ("5 degrees below zero", -5, "degree"),
+        ("5 °C below zero", -5, "degree c"),
+        ("5 degrees Celsius below zero.", -5, "degree celsius"),
+        ("5 below zero", -5, ""),
+        ("-5 degrees", -5, "degree"),
+        ("5 degrees above zero", 5, "degree above zero"),
+        ("5 degrees below freezing", 5, "degree below freezing"),  # which may be 27 degrees Fahrenheit
+    ],
+)
+def test_what_is_below_zero_is_negative(text, value, unit):
     found = read(text)
     assert (found.value, found.unit) == (value, unit)
 
@@ -195,10 +220,16 @@ def test_rounding_and_percent(one, other, alike):
         ("8 dozen", "8 million", False),
         ("8", "8", False),
         ("8 dozen", "8 dozen", False),
+        ("$2M", "$2", True),
+        ("5 degrees below zero", "5 degrees", True),
+        ("5 degrees below zero", "-5", False),
+        ("5 degrees below zero", "6", False),
+        ("5", "-5", False),
     ],
 )
-def test_numbers_differ_in_a_scale_word_or_not(one, other, alike):
-    assert differ_in_scale(read(one), read(other)) is alike
+def test_numbers_differ_in_a_word_or_not(one, other, alike):
+    assert differ_in_a_word(read(one), read(other)) is alike
+    assert differ_in_a_word(read(other), read(one)) is alike
 
 
 @pytest.mark.parametrize(

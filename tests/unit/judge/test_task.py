@@ -25,7 +25,7 @@ ANSWER_ROWS = [
     ("q4", 1, r"\boxed{5}, so", "length"),
     ("q3", 1, "Answer: Ada", "stop"),
 ]
-#: Of version 3; another one means that a verdict means something else, and wants a new STAGE_VERSION.
+#: Of version 4; another one means that a verdict means something else, and wants a new STAGE_VERSION.
 DIGEST = "8c13ae4212d3603fc80da6e0bbaf3e7104738a7076a5131d42c07741eb4d59fc"
 
 
@@ -100,7 +100,7 @@ def test_the_order_of_answers_changes_nothing(store):
 
 
 def test_the_digest_is_that_of_this_stage_version(store):
-    assert (STAGE_VERSION, judged(store)[0].digest) == (3, DIGEST)
+    assert (STAGE_VERSION, judged(store)[0].digest) == (4, DIGEST)
 
 
 def test_questions_without_any_reference_are_refused_in_reference_mode(store):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tasks.core.errors import IntegrityError
-from tasks.ledger.changes import by_difficulty, by_topic, kinds, paired, topics
+from tasks.ledger.changes import by_difficulty, by_level, by_topic, kinds, paired, topics
 
 
 def of(control, candidate, names=None):
@@ -69,3 +69,14 @@ def test_difficulty_is_the_controls_own():
     assert [(one.group, one.items, one.fixed, one.broken) for one in by_difficulty([pair])] == [
         ("never", 1, 1, 0), ("sometimes", 1, 0, 0), ("always", 1, 0, 0),
     ]  # fmt: skip
+
+
+def test_a_benchmarks_own_topics_and_levels_come_before_what_names_tell():
+    right = (["a/1-0123456789ab", "a/2-0123456789ab", "b/3-0123456789ab"], np.array([0.0, 1.0, 0.0]))
+    labels = {"a/1-0123456789ab": ("Algebra", "Level 5"), "b/3-0123456789ab": (None, "Level 1")}
+    pair = paired("math", [right], [(right[0], np.array([1.0, 0.0, 1.0]))], labels)
+    assert (pair.topics, pair.levels) == (("Algebra", "a", "b"), ("Level 5", "", "Level 1"))
+    assert [(one.group, one.items, one.fixed, one.broken) for one in by_level([pair])] == [
+        ("Level 1", 1, 1, 0), ("Level 5", 1, 1, 0),
+    ]  # fmt: skip
+    assert by_level([of([[0]], [[1]])]) == []

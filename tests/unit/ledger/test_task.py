@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 
 from tasks.core.identity import Identity
-from tasks.core.rows import EXPOSURES, ITEMS, NEIGHBOURS, RECORDS, SCORES, read_rows, write_rows
+from tasks.core.rows import EXPOSURES, ITEMS, LABELS, NEIGHBOURS, RECORDS, SCORES, read_rows, write_rows
 from tasks.core.store import Store
 from tasks.ledger.config import STAGE_VERSION, LedgerConfig, SeedScores, Texts
 from tasks.ledger.examples import excerpt
 from tasks.ledger.task import identity, read_ledger, write_ledger
 
 #: Pinned beside the version: another digest without a higher STAGE_VERSION is a change nobody announced.
-PINNED = (1, "5311dcc1f2c50600")
+PINNED = (2, "410a1413b28eb601")
 ITEM_NAMES = [f"codes/{n}-{n:012x}" for n in range(4)]
 #: By arm: for each seed, which of the four items is right.
 RIGHT = {"control": [(0, 0, 1, 1), (0, 0, 1, 1)], "new": [(1, 0, 0, 1), (1, 1, 0, 1)]}
@@ -48,6 +48,10 @@ def asked(tmp_path):
             store, "items", ITEMS,
             [{"benchmark": "codes", "item": n, "text": f"{t} {n}"} for n in ITEM_NAMES for t in ("asked", "gold")],
         ),
+        labels=published(
+            store, "labels", LABELS,
+            [{"benchmark": "codes", "item": ITEM_NAMES[0], "topic": "ciphers", "level": "Level 3"}],
+        ),
         nearest=published(
             store, "nearest", NEIGHBOURS,
             [{"benchmark": "codes", "item": ITEM_NAMES[0], "row_id": "r1", "rank": 1, "score": 3.0, "share": 0.75}],
@@ -73,6 +77,9 @@ def test_what_was_fixed_and_broken_with_its_texts_and_neighbours(asked):
     assert (fixed.question, fixed.gold) == (f"asked {ITEM_NAMES[0]}", "gold 0")
     assert (fixed.control_output, fixed.candidate_output) == ("control 1 says 0", "new 1 says 1")
     assert fixed.overlap == 0.125
+    assert (fixed.topic, fixed.level, broken.topic, broken.level) == ("ciphers", "Level 3", "codes", "")
+    assert [(one.group, one.fixed, one.broken) for one in ledger.topics] == [("ciphers", 1, 0), ("codes", 0, 1)]
+    assert [(one.group, one.items, one.fixed) for one in ledger.levels] == [("Level 3", 1, 1)]
     assert [(row.row_id, row.excerpt, row.share) for row in fixed.nearest] == [("r1", "row one", 0.75)]
     assert (broken.change, broken.overlap, broken.nearest) == ("broken", None, ())
     assert ledger.targeted.near.items == 1 and ledger.targeted.near.fixed == 1
@@ -106,8 +113,9 @@ def test_what_a_ledger_is_made_from_is_its_identity(asked):
         identity("new", config, own[:1], texts).key,
         identity("new", config, own, Texts(records=texts.records)).key,
         identity("new", LedgerConfig(), own, texts).key,
+        identity("new", config, own, texts.model_copy(update={"labels": None})).key,
     }
-    assert len(keys) == 5
+    assert len(keys) == 6
 
 
 def test_an_excerpt_keeps_both_ends():

@@ -21,7 +21,17 @@ from tasks.core.results import (
     PowerPlan,
     TrainingNoise,
 )  # fmt: skip
-from tasks.report.config import Dropped, Funnel, FunnelStep, Named, ReportData, SourceUse, StageCost
+from tasks.report.config import (
+    Dropped,
+    Funnel,
+    FunnelStep,
+    Judged,
+    JudgedGroup,
+    Named,
+    ReportData,
+    SourceUse,
+    StageCost,
+)  # fmt: skip
 
 
 def delta(benchmark: str, mean: float, half: float, **changes: object) -> Delta:
@@ -132,6 +142,7 @@ def ledgers() -> tuple[Ledger, ...]:
                 ChangeCount(benchmark="steps-2-3", group="steps-2-3", items=400, fixed=74, broken=4),
                 ChangeCount(benchmark="mmlu", group="college_mathematics", items=100, fixed=6, broken=8),
             ),
+            levels=(ChangeCount(benchmark="steps-2-3", group="Level 2", items=200, fixed=40, broken=3),),
             difficulties=(
                 ChangeCount(benchmark="steps-2-3", group="never", items=300, fixed=60, broken=0),
                 ChangeCount(benchmark="steps-2-3", group="sometimes", items=60, fixed=14, broken=0),
@@ -297,6 +308,16 @@ def data(comparison: Comparison) -> ReportData:
                 FunnelStep(stage="dedup", rows=2400, dropped=100, reasons="duplicate 100", seconds=1.2),
                 FunnelStep(stage="generate", rows=9600, dropped=0, tokens=120_000, seconds=310.5, cost=0.25),
                 FunnelStep(stage="keep", rows=1600, dropped=800, reasons="no majority 700, cut 100", seconds=2.0),
+            ), judged=(
+                Judged(step="keep", groups=(
+                    JudgedGroup(
+                        group="all", questions=2400, kept=1600, answers=9600, right=6000, wrong=3200, undecided=400,
+                    ),
+                    JudgedGroup(
+                        group="source: made", questions=2400, kept=1600, answers=9600, right=6000, wrong=3200,
+                        undecided=400,
+                    ),
+                ), notes=("agreement: of 2,400 questions, the largest class of equal answers has 81.0 %",)),
             )),
         ),
         ledgers=ledgers(),

@@ -49,12 +49,17 @@ def hostile(data: ReportData) -> ReportData:
     assert data.card is not None
     sources = tuple(one.model_copy(update={"origin": HOSTILE, "licence": HOSTILE}) for one in data.card.sources)
     steps = tuple(step.model_copy(update={"reasons": HOSTILE}) for step in data.funnels[0].steps)
+    judged = tuple(
+        one.model_copy(update={"groups": (one.groups[0].model_copy(update={"group": HOSTILE}), *one.groups[1:])})
+        for one in data.funnels[0].judged
+    )
+    funnel = data.funnels[0].model_copy(update={"candidate": HOSTILE, "steps": steps, "judged": judged})
     return data.model_copy(
         update={
             "study": HOSTILE, "question": HOSTILE, "comparison": comparison, "machine": HOSTILE, "setting": facts,
             "engines": facts, "digests": facts, "warnings": (HOSTILE,), "ledgers": ledgers,
             "card": data.card.model_copy(update={"sources": sources}),
-            "funnels": (data.funnels[0].model_copy(update={"candidate": HOSTILE, "steps": steps}),),
+            "funnels": (funnel,),
             "drops": tuple(drop.model_copy(update={"source": HOSTILE, "reason": HOSTILE}) for drop in data.drops),
         }
     )  # fmt: skip

@@ -8,15 +8,15 @@ import pytest
 
 from tasks.core.errors import DataError, IntegrityError, StudyError
 from tasks.core.identity import Identity
-from tasks.core.rows import MATCHES, QUESTIONS, RECORDS, read_rows, write_rows
+from tasks.core.rows import MATCHED, MATCHES, QUESTIONS, RECORDS, read_rows, write_rows
 from tasks.core.store import ArtifactRef, Store
 from tasks.retrieve.config import STAGE_VERSION, Bm25Config, DenseConfig, HnswIndex, IvfIndex, SelectConfig
-from tasks.retrieve.dataset import Found, hits, write_dataset
+from tasks.retrieve.dataset import Found, hits, matched_rows, write_dataset
 from tasks.retrieve.engine import Neighbours
-from tasks.retrieve.task import bm25_identity, check_names, check_vectors, dense_identity
+from tasks.retrieve.task import bm25_identity, check_names, check_vectors, dense_identity, with_matches
 
 #: Pinned beside the version: another digest without a higher STAGE_VERSION is a change nobody announced.
-PINNED = (1, "cb1171c925d2e230")
+PINNED = (2, "cb1171c925d2e230")
 
 
 def record(row_id, source, question):
@@ -66,6 +66,29 @@ def test_a_dataset_with_its_matches_and_drops(tmp_path, pool):
     assert (manifest.num_rows, manifest.num_dropped) == (3, 5)
     assert manifest.provenance["rows_by_source"] == {"train": 2, "web": 1}
     assert (STAGE_VERSION, ref.digest[:16]) == PINNED
+
+
+def test_what_is_left_of_a_dataset_keeps_its_matches(tmp_path, pool):
+    store, found = publish(tmp_path, pool, SelectConfig(caps={"web": 1}))
+    rows = [row for row in read_rows(store.folder(found), RECORDS) if row["row_id"] != "train3"]
+
+    def build(draft):
+        draft.num_rows, draft.columns = write_rows(draft.folder, rows, RECORDS), RECORDS
+
+    clean = store.produce(Identity.of("dedup", 1, {}, {}), build)
+    made = with_matches.fn("new", clean, found, store.root)
+    assert made.columns == MATCHED
+    assert list(read_rows(store.folder(made), RECORDS)) == rows
+    matches = {row["row_id"]: row["matches"] for row in read_rows(store.folder(made))}
+    assert matches["train2"] == [{"query": q, "score": 1.0, "rank": 1} for q in ("other", "train0")]
+    assert [match["rank"] for match in matches["web0"]] == [3, 3]
+    assert store.manifest(made).sources == {"records": clean.path, "found": found.path}
+
+
+def test_rows_in_another_order_than_their_matches_are_refused():
+    matches = [{"row_id": name, "query": "q", "score": 1.0, "rank": 1} for name in "ab"]
+    with pytest.raises(IntegrityError, match="a matched nothing"):
+        list(matched_rows([{"row_id": "b"}, {"row_id": "a"}], matches))
 
 
 def test_a_pool_of_test_splits_alone_is_an_error(tmp_path, pool):

@@ -73,6 +73,13 @@ def test_blocks_change_who_is_near_no_more_than_rounding_does(found):
     assert all(len([row for row in rows if row["item"] == name]) <= 2 for name in best)
 
 
+def test_rows_are_counted_as_items_are_looked_for_in_their_block(found):
+    store, (records, items), _ = found
+    folder, asked, seen = store.folder(records), list(read_rows(store.folder(items))), []
+    list(nearest_rows(folder, asked, NearestConfig(), RetrieveRuntime(), block_characters=1, report=seen.append))
+    assert seen == [0, 0, 1, 1, 1, 2, 2, 2, 3]  # three rows, a block each, and three items
+
+
 def test_rows_without_a_word_are_near_to_nothing(tmp_path):
     rows = [
         {"row_id": f"r{n}", "source": "s", "origin": f"s:{n}", "text": text, "messages": None}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.retrieve.config import SelectConfig
-from tasks.retrieve.select import Hit, Match, PoolRow, Seeds, barred, select, text_key
+from tasks.retrieve.select import Hit, Match, PoolRow, Seeds, barred, own_names, select, text_key
 
 SEEDS = Seeds(frozenset({"q1", "q2"}), {"what is 2+2?": "q1", "why?": "q2"})
 
@@ -26,27 +26,52 @@ def hits(*found):
 
 
 def test_a_query_is_not_found_by_its_id_or_its_text():
-    assert barred(row("q1", text="rendered otherwise"), "web", SEEDS, SelectConfig()).reason == "self"
-    copy = barred(row("r9", text="What  is\n2+2?"), "web", SEEDS, SelectConfig())
+    assert barred(row("q1", text="rendered otherwise"), ("web",), SEEDS, SelectConfig()).reason == "self"
+    copy = barred(row("r9", text="What  is\n2+2?"), ("web",), SEEDS, SelectConfig())
     assert copy == ("duplicate", "same text as q1")
-    assert barred(row("r9", text="What is 2+3?"), "web", SEEDS, SelectConfig()) is None
+    assert barred(row("r9", text="What is 2+3?"), ("web",), SEEDS, SelectConfig()) is None
 
 
-@pytest.mark.parametrize("name", ["test", "math-test", "gsm8k_test", "test.gsm8k", "math-test-easy"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "test", "math-test", "gsm8k_test", "test.gsm8k", "math-test-easy", "Test", "MATH-TEST", "gsm8k_Test",
+        "test-00000-of-00001.parquet", "MATH-test500", "test2",
+    ],
+)  # fmt: skip
 def test_a_test_split_is_not_found_by_the_pools_name_or_the_rows_own(name):
-    assert barred(row("r", source=name), "web", SEEDS, SelectConfig()).reason == "test split"
-    assert barred(row("r"), name, SEEDS, SelectConfig()).reason == "test split"
+    assert barred(row("r", source=name), ("web",), SEEDS, SelectConfig()).reason == "test split"
+    assert barred(row("r"), (name,), SEEDS, SelectConfig()).reason == "test split"
 
 
-@pytest.mark.parametrize("name", ["contest", "math-train", "latest-web", "attestations"])
+@pytest.mark.parametrize("name", ["contest", "math-train", "latest-web", "attestations", "Contest.jsonl"])
 def test_a_name_that_only_sounds_like_a_test_split_is_found(name):
-    assert barred(row("r", source=name), name, SEEDS, SelectConfig()) is None
+    assert barred(row("r", source=name), (name,), SEEDS, SelectConfig()) is None
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "openai/gsm8k/test:7", "test-00000-of-00001.parquet:7", "Test/algebra.jsonl:7", "algebra/TEST.jsonl.gz:7",
+        "gsm8k_test.csv:7",
+    ],
+)  # fmt: skip
+def test_a_test_split_shows_in_the_file_folder_or_split_of_a_rows_origin(origin):
+    names = own_names({"source": "web", "origin": origin})
+    assert barred(row("r"), names, SEEDS, SelectConfig()).reason == "test split"
+
+
+@pytest.mark.parametrize("origin", ["openai/gsm8k/train:7", "contest/train.jsonl:7", "o"])
+def test_any_other_origin_is_found(origin):
+    names = own_names({"source": "web", "origin": origin})
+    assert barred(row("r"), names, SEEDS, SelectConfig()) is None
 
 
 def test_test_splits_are_declared():
     config = SelectConfig(test_splits=("held-out",))
-    assert barred(row("r", source="held-out"), "web", SEEDS, config).reason == "test split"
-    assert barred(row("r", source="math-test"), "web", SEEDS, config) is None
+    assert barred(row("r", source="held-out"), ("web",), SEEDS, config).reason == "test split"
+    assert barred(row("r", source="Held-Out"), ("web",), SEEDS, config).reason == "test split"
+    assert barred(row("r", source="math-test"), ("web",), SEEDS, config) is None
 
 
 # -- what is chosen ----------------------------------------------------------------------------------------------------
@@ -108,7 +133,7 @@ def searches(draw):
     """A pool, what may be found of it, and what each of three queries found, scored."""
     pool = draw(pools)
     config = draw(configs)
-    findable = [n for n, r in pool.items() if barred(r, r.source, SEEDS, config) is None]
+    findable = [n for n, r in pool.items() if barred(r, (r.source,), SEEDS, config) is None]
     found = []
     for query in ("q1", "q2", "q3"):
         positions = draw(st.lists(st.sampled_from(findable), unique=True)) if findable else []
