@@ -22,14 +22,14 @@ HELD_OUT = [{"name": "held-out", "file": "held-out.jsonl", "kind": "qa", "domain
 class Kitchen:
     """A folder with a teacher, questions, a benchmark and a store, and `assay make` in it."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], teacher: Path, actors: int = 1) -> None:
+    def __init__(self, folder: Path, environment: dict[str, str], teacher: Path) -> None:
         self.folder, self.environment = folder, environment
         shutil.copytree(teacher, folder / "teacher")
         self.asked = list(questions(60))
         write_jsonl(folder / "asked.jsonl", [{"question": q, "answer": a} for q, a in self.asked])
         held_out = [{"question": f"Zoe counts {n} plums and {n + 1} figs. Sum?", "answer": "#### 1"} for n in range(8)]
         write_jsonl(folder / "held-out.jsonl", held_out)
-        runtime = {"store": str(folder / "store"), "generate": {"actors": actors, "gpu_memory_utilization": 0.1}}
+        runtime = {"store": str(folder / "store"), "generate": {"actors": 1, "gpu_memory_utilization": 0.1}}
         (folder / "runtime.yaml").write_text(yaml.safe_dump(runtime))
 
     def run(self, *command, timeout=240):

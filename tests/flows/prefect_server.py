@@ -36,7 +36,7 @@ def prefect_api(tmp_path_factory):
 
 
 def _wait_for(url, server, log):
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and server.poll() is None:
         try:
             with urllib.request.urlopen(url, timeout=2):

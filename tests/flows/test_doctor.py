@@ -9,7 +9,7 @@ import pytest
 
 ASSAY = Path(sys.executable).parent / "assay"
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.slow]  # it starts every engine that other flows start too
 
 
 def test_every_engine_of_this_machine_works():

@@ -28,7 +28,7 @@ RECIPE = distill(questions=ASKED | {"file": "many.jsonl"}, teacher=TEACHER) | {
 
 @pytest.fixture(scope="module")
 def kitchen(tmp_path_factory, prefect_api, taught):
-    kitchen = Kitchen(tmp_path_factory.mktemp("kills"), prefect_api, taught, actors=2)
+    kitchen = Kitchen(tmp_path_factory.mktemp("kills"), prefect_api, taught)
     write_jsonl(kitchen.folder / "many.jsonl", [{"question": q, "answer": a} for q, a in questions(QUESTIONS)])
     return kitchen
 

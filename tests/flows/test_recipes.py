@@ -95,7 +95,7 @@ READS = (
     ("name", "opening", "stop", "verdict", "note"),
     [
         ("agreed", "Verdict: EQUIVALENT\n", list(string.printable), "right", "the language model: Verdict: EQUIVALENT"),
-        ("mumbled", "", [], "undecided", "the language model gave no verdict"),
+        pytest.param("mumbled", "", [], "undecided", "the language model gave no verdict", marks=pytest.mark.slow),
     ],
 )
 def test_what_rules_leave_open_a_second_model_is_asked_and_nothing_is_lost(kitchen, name, opening, stop, verdict, note):
