@@ -1,9 +1,9 @@
 """MLflow as a tracker: journal entries into runs, each exactly once; the only module that imports mlflow.
 
-What makes a replay harmless: a run is looked up by its key (tag ``assay.run``) before it is made; a metric carries the
-journal's own time, and MLflow keeps one of equal points; params, datasets, tags and files overwrite themselves. The
-study's run says in its tag ``assay.journal`` how many entries it has, and the digest of the last, so that only the rest
-is sent.
+What makes a replay harmless: a run is looked up by its key (tag ``assay.run``) before it is made, and once more at the
+end, since a server whose answers come too late has made it twice; a metric carries the journal's own time, and MLflow
+keeps one of equal points; params, datasets, tags and files overwrite themselves. The study's run says in its tag
+``assay.journal`` how many entries it has, and the digest of the last, so that only the rest is sent.
 
 A server that does not answer costs seconds: retries and time-outs are cut down while MLflow is called, and a SQLite
 file is asked for its lock first, since MLflow itself waits 20 seconds for each statement.
@@ -15,6 +15,7 @@ import json
 import os
 import re
 import sqlite3
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -136,20 +137,42 @@ class _Sender:
             getattr(self, f"_send_{entry.kind}")(entry)
             if count % _ENTRIES_PER_MARK == 0 or count == len(self._entries):
                 self._client.set_tag(self._runs[self._study], _HELD, f"{count} {entry.digest}")
+        if held < len(self._entries):
+            self._find_runs()
         return max(0, len(self._entries) - held)
 
     def _find_runs(self) -> int:
-        """Look up the runs of this study that are there; return how many entries they hold."""
-        held, token = 0, None
+        """Look up the runs of this study that are there, one a key; return how many entries they hold."""
+        found = defaultdict[str, list[Any]](list)
+        for run in self._search():
+            found[run.data.tags[_RUN]].append(run)
+        held = 0
+        for key, runs in found.items():
+            run = self._only(key, runs)
+            self._runs[key] = run.info.run_id
+            held = max(held, self._held(run.data.tags.get(_HELD, "")))
+        return held
+
+    def _search(self) -> Iterator[Any]:
+        token = None
         while True:
             page = self._client.search_runs(
                 [self._experiment], f"tags.`{_STUDY}` = '{self._study}'", max_results=1_000, page_token=token
             )
-            for run in page:
-                self._runs[run.data.tags[_RUN]] = run.info.run_id
-                held = max(held, self._held(run.data.tags.get(_HELD, "")))
+            yield from page
             if not (token := page.token):
-                return held
+                return
+
+    def _only(self, key: str, runs: Sequence[Any]) -> Any:
+        """Return the run of a key that entries went to, and delete the others."""
+
+        def has_entries(run: Any) -> tuple[bool, int]:
+            return run.info.run_id == self._runs.get(key), len(run.data.params) + len(run.data.metrics)
+
+        kept, *doubles = sorted(runs, key=has_entries, reverse=True)
+        for double in doubles:
+            self._client.delete_run(double.info.run_id)
+        return kept
 
     def _held(self, tag: str) -> int:
         """Return how many entries are there by a run's tag; none, if it speaks of another journal."""

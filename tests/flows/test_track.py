@@ -161,6 +161,26 @@ def test_a_replay_that_is_cut_short_doubles_nothing(
     assert sum(table == "metrics" and row[0] == "loss" for table, row in rows) == 4 * 30
 
 
+def test_a_run_that_a_late_answer_made_twice_is_there_once(
+    store: Store, study: TrackedStudy, monkeypatch: pytest.MonkeyPatch
+):
+    """As a server does that is slower than the time-out: it makes the run, and makes it again when asked again."""
+    from mlflow.tracking import MlflowClient
+
+    made = MlflowClient.create_run
+
+    def twice(*args, **kwargs):
+        made(*args, **kwargs)
+        return made(*args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "create_run", twice)
+        assert track(store, study).warning == ""
+    assert len(runs_of(client_of(store))) == 6
+    (parent,) = runs_of(client_of(store), "tags.kind = 'study'")
+    assert parent.data.tags["assay.journal"] and parent.data.params
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
     port = free_port()
