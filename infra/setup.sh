@@ -34,7 +34,9 @@ echo "$which" > "$folder/.kind"
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check "$(grep '^uv==' infra/locks/tools.txt)"
 
 # Without --no-deps a resolver would bring torchvision and CUDA back. The lock is complete: `uv pip check` says so.
-install() { "$folder/bin/uv" pip install --quiet --python "$folder/bin/python" --no-deps "$@"; }
+# Compiled here once: where PYTHONDONTWRITEBYTECODE is set, as container images often have it, every process that imports
+# an engine would compile it again, and take twice as long to start.
+install() { "$folder/bin/uv" pip install --quiet --compile-bytecode --python "$folder/bin/python" --no-deps "$@"; }
 
 torch=$(grep -oE '^torch==[0-9.]+' "$lock")
 case $which in
