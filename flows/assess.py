@@ -17,7 +17,7 @@ from flows.device import device
 from flows.evaluating import evaluate_arms
 from flows.findings import report_data, tracked_study
 from flows.insights import insights
-from flows.make import make
+from flows.make import find_or_make
 from flows.overlaps import find_overlaps, list_items
 from flows.planning import check_worth
 from flows.progress import AnnealProgress, CountProgress, say
@@ -96,7 +96,7 @@ def _conclude(work: Work, ref: ArtifactRef) -> Path:
 
 def _records(work: Work, source: Source, beside: tuple[ArtifactRef, ...]) -> ArtifactRef:
     if isinstance(source.recipe, TaughtRecipe):
-        return make(work.order(source.name, source.recipe), work.runtime, beside)
+        return find_or_make(work.order(source.name, source.recipe), work.runtime, beside)
     return read_records(source, work.store)
 
 

@@ -85,12 +85,12 @@ def make(
 
     declared, settings = load_order(recipe), _runtime(runtime, store)
     from flows.funnel import funnel
-    from flows.make import make as make_dataset
+    from flows.make import find_or_make
     from flows.retention import judgings
     from flows.tables import funnel_table, retention_table
     from tasks.core.store import Store
 
-    ref = make_dataset(declared, settings)
+    ref = find_or_make(declared, settings)
     kept = Store(settings.store)
     if to is not None:
         from flows.export import export

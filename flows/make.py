@@ -103,6 +103,12 @@ def order_identity(order: Order, runtime: Runtime) -> Identity:
     return Identity.of(STAGE, RECIPE_VERSION, config, inputs)
 
 
+def find_or_make(order: Order, runtime: Runtime, beside: tuple[ArtifactRef, ...] = ()) -> ArtifactRef:
+    """Return what an order makes: what the store has of it, without a run of Prefect's, or what `make` makes."""
+    found = Store(runtime.store).find(order_identity(order, runtime))
+    return found if found is not None else make(order, runtime, beside)
+
+
 @flow(name="make", flow_run_name="make {order.name}")
 def make(
     order: Order,

@@ -91,6 +91,8 @@ class AnnealProgress(Meter):
     def __init__(self, total: int) -> None:
         super().__init__(total)
         self._counted = set[str]()  # a retry finds what was finished before it, and says so again
+        self._under_way = dict[str, tuple[float, float]]()  # shares of a job: when first seen, and now
+        self._annealed = 0.0  # jobs' worth of steps done here by those that are finished
 
     def __call__(self, state: AnnealState) -> None:
         if state.state in ("finished", "cached"):
@@ -98,16 +100,29 @@ class AnnealProgress(Meter):
         elif state.state == "starting":
             say(self.stage, f"{state.job or 'starting Ray and DeepSpeed'}")
         else:
-            if self._worked == 0 and state.step == 0:
+            if self._annealed == 0 and not self._under_way:
                 self._started = time.monotonic()  # the engine is up: its start says nothing of the time left
+            share = state.step / max(1, state.steps)
+            first, _ = self._under_way.get(state.job, (share, share))
+            self._under_way[state.job] = (first, share)
             rate = f"{state.tokens_per_second:,.0f} tokens/s" if state.tokens_per_second else ""
             self.pulse(f"{state.job}  step {state.step} of {state.steps}  {rate}")
 
     def _count(self, state: AnnealState) -> None:
+        first, _ = self._under_way.pop(state.job, (0.0, 0.0))
         if state.job not in self._counted:
             self._counted.add(state.job)
+            cached = state.state == "cached"
+            self._annealed += 0.0 if cached else 1.0 - first
             loss = f"  loss {state.loss:.3f}" if state.loss is not None else ""
-            self.finish(f"{state.job}{loss}", cached=state.state == "cached")
+            self.finish(f"{state.job}{loss}", cached=cached)
+
+    def _left(self) -> str:
+        annealed = self._annealed + sum(now - first for first, now in self._under_way.values())
+        left = self.total - self.done - sum(now for _, now in self._under_way.values())
+        if not annealed or self.done == self.total:
+            return ""
+        return f", about {duration((time.monotonic() - self._started) / annealed * left)} left"
 
 
 class EvaluateProgress(Meter):

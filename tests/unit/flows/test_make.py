@@ -7,9 +7,10 @@ import shutil
 import pytest
 import yaml
 
-from flows.make import check_order, load_order, order_identity
+from flows.make import check_order, find_or_make, load_order, order_identity
 from flows.study import Runtime
 from tasks.core.errors import StudyError
+from tasks.core.store import Store
 
 QUESTIONS = [{"question": f"What is {n} + 1, told in so many words?", "answer": str(n + 1)} for n in range(4)]
 ORDER = {
@@ -129,3 +130,11 @@ def test_known_question_sets_need_no_columns(order):
     assert changed(order, lambda declared: declared["recipe"].update(questions=questions)) == first
     with pytest.raises(StudyError, match="there is no 'gsm9k'; take one of natural-reasoning"):
         changed(order, lambda declared: declared["recipe"].update(questions=questions | {"preset": "gsm9k"}))
+
+
+def test_what_was_made_is_found_without_a_run_of_prefects(order, tmp_path, monkeypatch):
+    declared, runtime = load_order(order / "order.yaml"), Runtime(store=tmp_path / "store")
+    monkeypatch.setattr("flows.make.make", lambda *_: "a run")
+    assert find_or_make(declared, runtime) == "a run"
+    made = Store(runtime.store).produce(order_identity(declared, runtime), lambda draft: None)
+    assert find_or_make(declared, runtime) == made

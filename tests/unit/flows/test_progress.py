@@ -24,6 +24,22 @@ def test_a_retry_counts_no_anneal_twice(capsys):
     assert "5 of 3" not in said
 
 
+def test_the_time_left_counts_the_steps_of_anneals_under_way(capsys, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    with AnnealProgress(4) as progress:
+        progress(Progress("there before", "cached"))
+        progress(Progress("", "starting"))
+        clock.now += 60  # of the engine, which starts once
+        progress(Progress("resumed", "training", step=50, steps=100))
+        progress(Progress("new", "training", step=0, steps=100))
+        clock.now += 10
+        progress(Progress("resumed", "training", step=100, steps=100))
+        progress(Progress("new", "training", step=50, steps=100))  # one anneal's worth in 10 s, and 1.5 to go
+        progress(Progress("resumed", "finished"))
+    assert "2 of 4, about 15 s left" in capsys.readouterr().err
+
+
 HALF = Answering(
     "answering", rows=1500, total=3000, failures=7, tokens_per_second=24_411.4, seconds=61.0, seconds_left=3720.0,
     actors=2, cost=1.234, where="QwQ [32B] on 2 x 1 GPU",
