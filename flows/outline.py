@@ -73,11 +73,11 @@ def outline(work: Work) -> Outline:
 
 def _packs(walk: _Walk) -> dict[str, ArtifactRef | None]:
     work, packs = walk.work, dict[str, ArtifactRef | None]()
+    found = {one.name: walk.look(_stage(one), one.name, (), work.records_identity(one)) for one in work.study.sources}
     for source in work.study.sources:
-        stage = _stage(source)
-        records = walk.look(stage, source.name, (), work.records_identity(source))
+        records = found[source.name]
         identity = work.pack_identity(records) if records else None
-        packs[source.name] = walk.look("pack", source.name, (f"{stage} {source.name}",), identity)
+        packs[source.name] = walk.look("pack", source.name, (f"{_stage(source)} {source.name}",), identity)
     return packs
 
 
@@ -148,8 +148,10 @@ def _comparison(
     matched = {name: ref for name, ref in overlaps.items() if ref}
     if (len(done), len(scored), len(graded), len(matched)) == (len(models), len(scores), len(grades), len(overlaps)):
         identity = compare_identity(*work.comparison(done, scored, graded), matched)
-    needs = tuple(f"{run.name} on {benchmark}" for run, benchmark in scores)
-    walk.look("compare", work.study.name, needs, identity)
+    needs = [f"evaluate {run.name} on {benchmark}" for run, benchmark in scores]
+    needs += [f"regrade {run.name} on {benchmark}" for run, benchmark in grades]
+    needs += [f"overlap {name}" for name in overlaps]
+    walk.look("compare", work.study.name, tuple(needs), identity)
 
 
 def _summed(work: Work, steps: list[Step], warnings: tuple[str, ...]) -> Outline:

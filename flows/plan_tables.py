@@ -11,8 +11,8 @@ from rich.text import Text
 
 from flows.costing import Bill
 from flows.fitting import Need
+from flows.outline_tree import outline_tree
 from flows.planning import Plan
-from flows.tables import outline_tree
 from tasks.compare.chances import CHANCE
 from tasks.core.results import HelpsPlan, PowerPlan
 

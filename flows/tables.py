@@ -1,27 +1,22 @@
-"""What the command line prints for a person: tables and trees of Rich."""
+"""What the command line prints for a person: tables of Rich."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from rich import box
 from rich.console import Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
-from rich.tree import Tree
 
 from flows.doctor import Finding
 from flows.funnel import Step
-from flows.outline import Outline
 from flows.record import StudyRecord
 from flows.retention import Judging
 from flows.trace import Event
 from tasks.core.results import Comparison, Delta, FilterDelta
 
 _COLOURS = {"helps": "green", "hurts": "red", "trades": "yellow", "contaminated": "magenta"}
-_STATES = {"cached": "green", "to run": "yellow", "waiting": "dim"}
 
 
 def study_table(record: StudyRecord, comparison: Comparison) -> RenderableType:
@@ -70,24 +65,6 @@ def _cells(delta: Delta | FilterDelta) -> tuple[RenderableType, ...]:
         f"{delta.low:+.2f} to {delta.high:+.2f}",
         f"{delta.n_items:,}",
     )
-
-
-def outline_tree(outline: Outline) -> RenderableType:
-    """Return a study's steps by stage, what is cached and what would run, and the cost of the rest."""
-    tree = Tree(f"[bold]{escape(outline.study)}[/]  [dim]{outline.study_hash[:12]}[/]")
-    for stage in dict.fromkeys(step.stage for step in outline.steps):
-        steps = [step for step in outline.steps if step.stage == stage]
-        counts = Counter[str](step.state for step in steps)
-        said = ", ".join(f"{counts[state]} {state}" for state in _STATES if counts[state])
-        branch = tree.add(f"[bold]{stage}[/]  {said}")
-        for step in steps:
-            needs = f"  [dim]from {escape(', '.join(step.needs))}[/]" if 0 < len(step.needs) <= 4 else ""
-            branch.add(f"[{_STATES[step.state]}]{step.state:>7}[/]  {escape(step.name)}{needs}")
-    cost = (
-        f"to run: {outline.anneals} of {outline.total_anneals} anneals, {outline.tokens:,} of "
-        f"{outline.total_tokens:,} training tokens, {outline.evaluations} evaluations. Nothing was started."
-    )
-    return Group(tree, Text(cost), *(Text(f"warning: {warning}", style="yellow") for warning in outline.warnings))
 
 
 def trace_table(events: Sequence[Event]) -> RenderableType:

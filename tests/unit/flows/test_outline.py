@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from flows.outline import outline
+from flows.outline_tree import outline_tree
 from flows.study import Runtime, parse_study
 from flows.work import Run, Work
 from tasks.core.checkpoint import Checkpoint
@@ -100,6 +102,23 @@ def test_what_is_there_is_found(work):
     here.store.produce(here.overlap_identity(made["ingest"], made["items"]), row)
     states = [(step.name, step.state) for step in outline(here).steps if step.stage in ("items", "overlap")]
     assert states[0] == ("here", "cached") and set(states[1:]) == {("new", "cached"), ("more", "cached")}
+
+
+def test_the_tree_has_a_line_a_stage_and_a_line_an_arm_of_what_is_missing(work):
+    here = work()
+    [first, *_] = here.study.validated
+    here.store.produce(here.records_identity(first), row)
+    with (console := Console(width=100)).capture() as seen:
+        console.print(outline_tree(outline(here)))
+    lines = seen.get().splitlines()
+    assert lines[1:5] == [
+        "├── ingest  1 cached, 2 to run", "│   ├── new  1 to run", "│   └── more  1 to run",
+        "├── pack  1 to run, 2 waiting  from ingest",
+    ]  # fmt: skip
+    assert "├── anneal  6 waiting  from plan" in lines
+    assert "│   ├── control  2 waiting  seed-1, seed-2" in lines
+    assert "│   ├── control  10 waiting" in lines  # of seeds on benchmarks, too many to name
+    assert "└── compare  1 waiting  from evaluate, regrade, overlap" in lines
 
 
 def test_answers_are_read_where_the_benchmark_declares_them(work):
