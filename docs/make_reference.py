@@ -16,7 +16,7 @@ from pathlib import Path
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from flows.make import Order
+from flows.orders import Order
 from flows.study import Runtime, Study
 from tasks.evaluate import registry
 from tasks.evaluate.registry import REGISTRY

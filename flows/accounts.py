@@ -10,13 +10,13 @@ from collections import Counter
 from collections.abc import Iterable
 
 from flows.funnel import Step, funnel
-from flows.make import STAGE as RECIPE_STAGE
+from flows.orders import STAGE as RECIPE_STAGE
 from flows.recipes import TaughtRecipe
 from flows.record import RunRecord, StudyRecord
 from flows.retention import Judging, judgings
 from tasks.core.store import ArtifactRef, Store
+from tasks.mix.artifact import SHARES_FILE
 from tasks.mix.config import SourceShare
-from tasks.mix.task import SHARES_FILE
 from tasks.report.config import Dropped, Funnel, FunnelStep, Judged, JudgedGroup, Named, SourceUse, StageCost
 
 _STAGES = (

@@ -12,10 +12,10 @@ from pathlib import Path
 from prefect import flow
 
 from flows.caching import cached
-from flows.datasets import read_records
 from flows.device import device
 from flows.evaluating import evaluate_arms
 from flows.findings import report_data, tracked_study
+from flows.ingesting import read_records
 from flows.insights import insights
 from flows.make import find_or_make
 from flows.overlaps import find_overlaps, list_items
@@ -29,11 +29,11 @@ from flows.work import Refs, Run, RunRefs, ScoreRefs, Work, prepare
 from tasks.anneal.config import identity as anneal_identity
 from tasks.anneal.task import anneal_arms, release
 from tasks.checkpoint.resolve import fetch_weights
+from tasks.compare.artifact import identity as compare_identity
 from tasks.compare.task import compare_arms
-from tasks.compare.task import identity as compare_identity
 from tasks.core.store import ArtifactRef
 from tasks.mix.task import pack_source, plan_arm
-from tasks.report.task import identity as report_identity
+from tasks.report.artifact import identity as report_identity
 from tasks.report.task import write_report
 from tasks.track.task import track_study
 

@@ -7,7 +7,8 @@ from flows.recipes import Augment, Retrieve
 from flows.retrieve import retrieved_seeds, seeds
 from flows.workshop import Workshop
 from tasks.core.store import ArtifactRef
-from tasks.prompt.task import new_problems, new_problems_identity
+from tasks.prompt.artifact import new_problems_identity
+from tasks.prompt.task import new_problems
 
 
 def augment(shop: Workshop, recipe: Augment) -> ArtifactRef:

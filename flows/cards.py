@@ -17,21 +17,22 @@ from flows.caching import cached
 from flows.progress import CountProgress
 from flows.record import StudyRecord
 from flows.study import ValidatedSource as Declared
-from tasks.core.cards import ExposedItems, ValidatedCard, ValidatedSource
+from tasks.core.cards import CARD, ExposedItems, ValidatedCard, ValidatedSource
 from tasks.core.identity import Identity, fingerprint
 from tasks.core.rows import read_rows
 from tasks.core.store import ArtifactRef, Draft, Store
+from tasks.decontaminate.artifact import EXPOSURES_FOLDER, overlap_identity
 from tasks.decontaminate.config import DecontaminateConfig
-from tasks.decontaminate.task import EXPOSURES_FOLDER, overlap_identity, report_overlaps
+from tasks.decontaminate.task import report_overlaps
+from tasks.dedup.artifact import duplicates_identity
 from tasks.dedup.config import FOR_TEXTS, DedupConfig
-from tasks.dedup.task import duplicates_identity, find_duplicates
+from tasks.dedup.task import find_duplicates
+from tasks.mix.artifact import SHARES_FILE, read_size
 from tasks.mix.config import SourceShare
-from tasks.mix.task import SHARES_FILE, read_size
 
 STAGE = "card"
 #: Raised whenever the meaning of a card changes.
 CARD_VERSION = 1
-CARD = "card.json"
 
 #: Documents and chats alike, by all that is trained on.
 _SAME: DedupConfig = FOR_TEXTS
@@ -60,11 +61,6 @@ def publish_card(store: Store, record: StudyRecord, overlap: DecontaminateConfig
         draft.sources = {"duplicates": repeats.path, **{f"overlap {name}": ref.path for name, ref in exposures.items()}}
 
     return store.produce(identity, build)
-
-
-def read_card(store: Store, ref: ArtifactRef) -> ValidatedCard:
-    """Return a published card."""
-    return ValidatedCard.model_validate_json((store.folder(ref) / CARD).read_text(encoding="utf-8"))
 
 
 def make_card(

@@ -81,7 +81,7 @@ def make(
     as_json: AsJson = False,
 ) -> None:
     """Make a dataset by a recipe, or what is left of it, and print what each step kept, dropped and cost."""
-    from flows.make import load_order
+    from flows.orders import load_order
 
     declared, settings = load_order(recipe), _runtime(runtime, store)
     from flows.funnel import funnel

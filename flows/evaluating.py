@@ -24,10 +24,11 @@ from tasks.core.store import ArtifactRef
 from tasks.evaluate.config import EvaluateConfig, EvaluateJob
 from tasks.evaluate.recording import Asked, Recording, read_recording
 from tasks.evaluate.task import evaluate_models, record_prompts
+from tasks.generate.artifact import identity as answers_identity
+from tasks.generate.artifact import teacher_digest
 from tasks.generate.budget import Spent
 from tasks.generate.config import GenerateConfig, Sampling, Scoring, Teacher
-from tasks.generate.task import generate, release, teacher_digest
-from tasks.generate.task import identity as answers_identity
+from tasks.generate.task import generate, release
 
 
 class RecordProgress(EvaluateProgress):

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flows.accounts import costs, digests, drops, engines, funnels, setting, shares, trained_tokens, uses
-from flows.cards import read_card
 from flows.record import RunRecord, StudyRecord
 from flows.spending import costs_per_point
-from tasks.compare.task import read_comparison
+from tasks.compare.artifact import read_comparison
+from tasks.core.cards import read_card
 from tasks.core.errors import AssayError
 from tasks.core.ledgers import Ledger
 from tasks.core.results import CandidateResult, Comparison, PowerPlan
 from tasks.core.store import ArtifactRef, Store
-from tasks.ledger.task import read_ledger
+from tasks.ledger.artifact import read_ledger
 from tasks.report.config import Named, ReportData
 from tasks.track.config import TrackedArm, TrackedDataset, TrackedStudy
 

@@ -13,16 +13,18 @@ from flows.funnel import funnel
 from flows.progress import CountProgress
 from flows.record import StudyRecord
 from flows.study import CONTROL
-from tasks.compare.task import read_comparison
+from tasks.compare.artifact import read_comparison
 from tasks.core.progress import counted
 from tasks.core.store import ArtifactRef, Store
-from tasks.decontaminate.task import EXPOSURES_FOLDER
+from tasks.decontaminate.artifact import EXPOSURES_FOLDER
 from tasks.evaluate.config import EvaluateRuntime
 from tasks.evaluate.task import item_labels, labels_identity
+from tasks.ledger.artifact import identity
 from tasks.ledger.config import LedgerConfig, SeedScores, Texts
-from tasks.ledger.task import identity, write_ledger
+from tasks.ledger.task import write_ledger
+from tasks.retrieve.artifact import nearest_identity
 from tasks.retrieve.config import NearestConfig, RetrieveRuntime
-from tasks.retrieve.task import nearest, nearest_identity
+from tasks.retrieve.task import nearest
 
 _NEAREST = NearestConfig()
 

@@ -1,106 +1,34 @@
-"""A dataset made by a recipe: `assay make`, and a study's candidate that is one.
-
-What is made is an artifact of its own, keyed by what is *declared*: the recipe, the content of what it starts from, its
-models, the benchmarks that it keeps clear of, and the versions of the stages that it goes through. So whether it is
-there can be told without making it, and answers drawn by chance are drawn once.
-"""
+"""A dataset made by a recipe: `assay make`, and a study's candidate that is one."""
 
 from __future__ import annotations
 
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from prefect import flow
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from flows.augment import augment
 from flows.caching import cached
-from flows.datasets import check_dataset, records_identity
-from flows.declared import declared_in, parse
 from flows.device import device
 from flows.distill import distill
 from flows.failures import failures
 from flows.funnel import funnel
+from flows.orders import Order, check_order, order_identity
 from flows.progress import ItemsProgress
-from flows.recipes import Augment, Dataset, Distill, Failures, Retrieve, TaughtRecipe
+from flows.recipes import Augment, Distill, Failures, Retrieve, TaughtRecipe
 from flows.retrieve import retrieve
 from flows.study import Runtime
 from flows.workshop import Workshop
 from tasks.anneal.task import release as release_anneals
-from tasks.core.errors import StudyError
-from tasks.core.identity import Frozen, Identity, canonical
+from tasks.core.identity import Identity
 from tasks.core.store import ArtifactRef, Draft, Store
-from tasks.decontaminate.config import STAGE_VERSION as DECONTAMINATE_VERSION
-from tasks.dedup.config import STAGE_VERSION as DEDUP_VERSION
-from tasks.embed.config import STAGE_VERSION as EMBED_VERSION
-from tasks.embed.config import EmbedConfig
-from tasks.embed.encoder_files import find_encoder
-from tasks.evaluate.config import BenchmarkConfig, EvaluateConfig
 from tasks.evaluate.task import benchmark_items, items_identity
-from tasks.generate.config import STAGE_VERSION as GENERATE_VERSION
 from tasks.generate.config import Teacher
 from tasks.generate.task import release as release_teachers
-from tasks.generate.task import teacher_digest
-from tasks.ingest.config import Name
-from tasks.judge.config import STAGE_VERSION as JUDGE_VERSION
-from tasks.prompt.config import STAGE_VERSION as PROMPT_VERSION
-from tasks.retrieve.config import STAGE_VERSION as RETRIEVE_VERSION
-from tasks.retrieve.config import Bm25Config, DenseConfig
-
-STAGE = "recipe"
-#: Raised whenever a flow takes other steps for the same recipe.
-RECIPE_VERSION = 3
-_VERSIONS = {
-    "decontaminate": DECONTAMINATE_VERSION,
-    "dedup": DEDUP_VERSION,
-    "embed": EMBED_VERSION,
-    "generate": GENERATE_VERSION,
-    "judge": JUDGE_VERSION,
-    "prompt": PROMPT_VERSION,
-    "retrieve": RETRIEVE_VERSION,
-}
-
-
-class Order(Frozen):
-    """One dataset to be made.
-
-    Attributes:
-        name: what it is called.
-        recipe: how it is made.
-        benchmarks: what it must not give away; a study's own, where it is a study's candidate.
-        evaluate: how the benchmarks are asked: where their items are told from it.
-    """
-
-    name: Name
-    recipe: TaughtRecipe = Field(discriminator="kind")
-    benchmarks: tuple[BenchmarkConfig, ...] = ()
-    evaluate: EvaluateConfig = EvaluateConfig()
-
-
-def load_order(path: Path) -> Order:
-    """Return the order of a YAML file; its relative paths start at the file's folder.
-
-    Raises:
-        StudyError: naming each field that makes no sense, and what to do about it.
-    """
-    return parse(Order, declared_in(path), str(path))
-
-
-def order_identity(order: Order, runtime: Runtime) -> Identity:
-    """Return the identity of what an order makes.
-
-    Raises:
-        StudyError, DataError: if a file, a model or a benchmark is not there.
-    """
-    inputs = {}
-    if order.benchmarks:
-        inputs["items"] = items_identity(order.benchmarks, order.evaluate, runtime.evaluate).key
-    config = {"name": order.name, "recipe": _declared(order.recipe), "versions": _VERSIONS}
-    return Identity.of(STAGE, RECIPE_VERSION, config, inputs)
+from tasks.retrieve.config import DenseConfig
 
 
 def find_or_make(order: Order, runtime: Runtime, beside: tuple[ArtifactRef, ...] = ()) -> ArtifactRef:
@@ -137,21 +65,6 @@ def make(
     written = isinstance(order.recipe, Distill | Augment)
     clean = shop.apart(made, order.recipe.decontaminate) if written else made
     return publish_made(store, identity, made, clean)
-
-
-def check_order(order: Order) -> None:
-    """Look at what an order starts from, before any engine is started.
-
-    Raises:
-        StudyError: with the field's path and the remedy.
-    """
-    for field, dataset in _datasets("recipe", order.recipe):
-        check_dataset(field, dataset)
-    if not order.benchmarks and any(isinstance(part, Failures) for part in _parts(order.recipe)):
-        raise StudyError(
-            "benchmarks: failures need the benchmarks that they must not come from",
-            remedy="declare `benchmarks`, so that their items can be told from training questions",
-        )
 
 
 def _carry_out(shop: Workshop, recipe: TaughtRecipe) -> ArtifactRef:
@@ -218,47 +131,3 @@ def _share(file: Path, place: Path) -> None:
         os.link(file, place)
     except OSError:  # another file system, or one without links
         shutil.copy(file, place)
-
-
-def _declared(value: Any) -> Any:
-    """Return a recipe as canonical values, with files and models by their content and not by their place."""
-    match value:
-        case Dataset():
-            return {"name": value.name, "records": records_identity(value).key}
-        case Teacher():
-            own = value.model_dump(exclude={"path", "hub", "revision"})
-            return {**canonical(own), "model": teacher_digest(value)}
-        case EmbedConfig():
-            own = value.model_dump(exclude={"path", "hub", "revision"})
-            return {**canonical(own), "encoder": find_encoder(value).digest}
-        case Retrieve(search=Bm25Config()):
-            return {field: _declared(getattr(value, field)) for field in type(value).model_fields if field != "embed"}
-        case BaseModel():
-            return {field: _declared(getattr(value, field)) for field in type(value).model_fields}
-        case tuple():
-            return [_declared(item) for item in value]
-        case _:
-            return canonical(value)
-
-
-def _datasets(field: str, value: object) -> Iterator[tuple[str, Dataset]]:
-    """Yield every dataset that a recipe starts from, with its field's path."""
-    if isinstance(value, Dataset):
-        yield field, value
-    elif isinstance(value, BaseModel):
-        for name in type(value).model_fields:
-            yield from _datasets(f"{field}.{name}", getattr(value, name))
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _datasets(field, item)
-
-
-def _parts(recipe: TaughtRecipe) -> Sequence[TaughtRecipe]:
-    """Return a recipe and the recipes that it starts from."""
-    match recipe:
-        case Retrieve(queries=Failures() as found):
-            return [recipe, found]
-        case Augment(seeds=Failures() | Retrieve() as found):
-            return [recipe, *_parts(found)]
-        case _:
-            return [recipe]

@@ -8,8 +8,8 @@ from flows.recipes import TaughtRecipe
 from flows.study import CONTROL, Source
 from flows.work import Run, Work
 from tasks.anneal.config import identity as anneal_identity
+from tasks.compare.artifact import identity as compare_identity
 from tasks.compare.attribution import without_filters
-from tasks.compare.task import identity as compare_identity
 from tasks.core.errors import StudyError
 from tasks.core.identity import Frozen, Identity
 from tasks.core.store import ArtifactRef

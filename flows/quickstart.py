@@ -17,9 +17,9 @@ from pathlib import Path
 from prefect import flow
 
 from flows.caching import cached
-from flows.datasets import read_records
 from flows.declared import parse, read_yaml
 from flows.device import device
+from flows.ingesting import read_records
 from flows.progress import AnnealProgress, say
 from flows.recipes import Distill
 from flows.study import Runtime, Study, load_study

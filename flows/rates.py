@@ -28,8 +28,8 @@ from tasks.embed.config import EmbedConfig
 from tasks.embed.encoder_files import find_encoder
 from tasks.evaluate.config import BenchmarkConfig
 from tasks.evaluate.suite import asked_of
+from tasks.generate.artifact import teacher_digest
 from tasks.generate.config import Teacher
-from tasks.generate.task import teacher_digest
 
 Basis = Literal["measured", "estimated", "unknown"]
 #: FLOPs a parameter and token.

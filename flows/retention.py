@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from flows.funnel import funnel
 from tasks.core.identity import Frozen
 from tasks.core.store import ArtifactRef, Store
+from tasks.judge.artifact import read_summary
 from tasks.judge.retention import Retention, Summary
-from tasks.judge.task import read_summary
 
 #: The steps that choose by verdicts.
 _CHOOSERS = ("keep", "failures")

@@ -11,9 +11,10 @@ from tasks.core.store import ArtifactRef
 from tasks.embed.config import EmbedConfig
 from tasks.embed.task import embed
 from tasks.generate.task import release
+from tasks.retrieve.artifact import bm25_identity, matched_identity
 from tasks.retrieve.config import Bm25Config, DenseConfig
-from tasks.retrieve.task import bm25_identity, matched_identity, retrieve_bm25, with_matches
 from tasks.retrieve.task import retrieve as retrieve_dense
+from tasks.retrieve.task import retrieve_bm25, with_matches
 
 
 def retrieve(shop: Workshop, recipe: Retrieve) -> ArtifactRef:

@@ -11,23 +11,23 @@ from dataclasses import dataclass
 from flows.datasets import records_identity
 from flows.recipes import Dataset, Retrieve
 from tasks.core.store import ArtifactRef, Store
+from tasks.decontaminate.artifact import identity as clean_identity
 from tasks.decontaminate.config import DecontaminateConfig
-from tasks.decontaminate.task import identity as clean_identity
+from tasks.dedup.artifact import identity as dedup_identity
 from tasks.dedup.config import DedupConfig
-from tasks.dedup.task import identity as dedup_identity
+from tasks.embed.artifact import embed_identity
 from tasks.embed.config import EmbedConfig
 from tasks.embed.encoder_files import find_encoder
-from tasks.embed.task import embed_identity
+from tasks.generate.artifact import identity as answers_identity
+from tasks.generate.artifact import teacher_digest
 from tasks.generate.config import GenerateConfig
-from tasks.generate.task import identity as answers_identity
-from tasks.generate.task import teacher_digest
+from tasks.judge.artifact import failures_identity, requests_identity
+from tasks.judge.artifact import identity as verdicts_identity
 from tasks.judge.config import JudgeConfig
-from tasks.judge.task import failures_identity, requests_identity
-from tasks.judge.task import identity as verdicts_identity
+from tasks.prompt.artifact import new_problems_identity, prompt_identity, questions_identity
 from tasks.prompt.config import PromptConfig
-from tasks.prompt.task import new_problems_identity, prompt_identity, questions_identity
+from tasks.retrieve.artifact import bm25_identity, dense_identity
 from tasks.retrieve.config import Bm25Config
-from tasks.retrieve.task import bm25_identity, dense_identity
 
 Maybe = ArtifactRef | None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from flows.record import RunRecord, StudyRecord, latest, names, read_record
-from tasks.compare.task import read_comparison
+from tasks.compare.artifact import read_comparison
 from tasks.core.errors import DataError
 from tasks.core.identity import Frozen
 from tasks.core.rows import shards

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from flows.datasets import check_dataset, records_identity
-from flows.make import Order, check_order, order_identity
+from flows.orders import Order, check_order, order_identity
 from flows.recipes import TaughtRecipe
 from flows.study import CONTROL, Runtime, Source, Study, check_runtime
 from tasks.anneal.config import AnnealJob
@@ -22,8 +22,8 @@ from tasks.core.checkpoint import Checkpoint
 from tasks.core.errors import DataError, StudyError
 from tasks.core.identity import Identity, fingerprint
 from tasks.core.store import ArtifactRef, Store
+from tasks.decontaminate.artifact import overlap_identity
 from tasks.decontaminate.config import DecontaminateConfig
-from tasks.decontaminate.task import overlap_identity
 from tasks.evaluate.config import BenchmarkConfig, EvaluateJob
 from tasks.evaluate.custom import read_custom
 from tasks.evaluate.drain import identity_of
@@ -31,9 +31,9 @@ from tasks.evaluate.items import items_identity
 from tasks.evaluate.registry import REGISTRY
 from tasks.evaluate.suite import check_allowed, data_digest, data_files, domain_of, is_written_out, metric_of
 from tasks.judge.regrade import RegradeConfig, RegradeJob
+from tasks.mix.artifact import pack_identity, plan_identity, read_size, sources
 from tasks.mix.config import CandidateShare, PlanConfig
 from tasks.mix.plan import check_epochs, sized_by
-from tasks.mix.task import pack_identity, plan_identity, read_size, sources
 
 Refs = Mapping[str, ArtifactRef]
 

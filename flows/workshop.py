@@ -10,33 +10,28 @@ from dataclasses import dataclass
 
 from flows.caching import cached
 from flows.caps import spent_on
-from flows.datasets import read_records
 from flows.device import device
+from flows.ingesting import read_records
 from flows.progress import CountProgress, GenerateProgress, JudgeProgress, say, warn_if_nearly_full
 from flows.recipes import Dataset
 from flows.study import Runtime
 from tasks.core.store import ArtifactRef, Store
+from tasks.decontaminate.artifact import identity as clean_identity
 from tasks.decontaminate.config import DecontaminateConfig
 from tasks.decontaminate.task import decontaminate
-from tasks.decontaminate.task import identity as clean_identity
+from tasks.dedup.artifact import identity as dedup_identity
 from tasks.dedup.config import DedupConfig
 from tasks.dedup.task import dedup
-from tasks.dedup.task import identity as dedup_identity
+from tasks.generate.artifact import identity as answers_identity
+from tasks.generate.artifact import teacher_digest
 from tasks.generate.config import GenerateConfig
-from tasks.generate.task import generate, teacher_digest
-from tasks.generate.task import identity as answers_identity
+from tasks.generate.task import generate
+from tasks.judge.artifact import failures_identity, keep_identity
 from tasks.judge.config import JudgeConfig, KeepConfig
-from tasks.judge.task import (
-    failures_identity,
-    judge_answers,
-    keep_answers,
-    keep_failures,
-    keep_identity,
-    request_verdicts,
-    settle_verdicts,
-)  # fmt: skip
+from tasks.judge.task import judge_answers, keep_answers, keep_failures, request_verdicts, settle_verdicts  # fmt: skip
+from tasks.prompt.artifact import prompt_identity, questions_identity
 from tasks.prompt.config import PromptConfig
-from tasks.prompt.task import as_questions, ask, prompt_identity, questions_identity
+from tasks.prompt.task import as_questions, ask
 
 
 @dataclass(frozen=True)

@@ -5,47 +5,29 @@ Where answers were graded again, every one on which the graders disagree lies be
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from prefect import task
 
+from tasks.compare.artifact import COMPARISON, DISAGREEMENTS_FOLDER, filter_arms, identity
 from tasks.compare.attribution import filter_deltas, without_filters
 from tasks.compare.conditioned import Overlaps
-from tasks.compare.config import STAGE_VERSION, BenchmarkFacts, CompareConfig, FilterArm, ScoredArm
+from tasks.compare.config import BenchmarkFacts, CompareConfig, ScoredArm
 from tasks.compare.graders import Grades, disagreements, regrade
 from tasks.compare.overall import with_overall
 from tasks.compare.pairing import Key, Scores, pair
 from tasks.compare.provenance import Origin, check_origins
 from tasks.compare.verdict import judge
 from tasks.core.errors import IntegrityError
-from tasks.core.identity import Identity
 from tasks.core.results import Comparison
 from tasks.core.rows import DISAGREEMENTS, read_rows, shards, write_rows
 from tasks.core.store import ArtifactRef, Draft, Manifest, Store
 
-COMPARISON = "comparison.json"
-DISAGREEMENTS_FOLDER = "disagreements"
 #: Where an artifact of overlaps has its table of EXPOSURES.
 _EXPOSURES_FOLDER = "items"
-
-
-def identity(
-    scored: Sequence[ScoredArm],
-    benchmarks: Sequence[BenchmarkFacts],
-    control: str,
-    config: CompareConfig,
-    overlaps: Mapping[str, ArtifactRef] | None = None,
-) -> Identity:
-    """Return what a comparison is: its rule, its benchmarks' facts, and every table of scores, grades and overlaps."""
-    facts = sorted((fact.model_dump() for fact in benchmarks), key=lambda fact: str(fact["name"]))
-    inputs = {f"{one.benchmark}/{one.seed}/{one.arm}": one.scores.digest for one in scored}
-    inputs |= {f"grades/{one.benchmark}/{one.seed}/{one.arm}": one.grades.digest for one in scored if one.grades}
-    inputs |= {f"overlap/{candidate}": ref.digest for candidate, ref in (overlaps or {}).items()}
-    rule = {"rule": config, "benchmarks": facts, "control": control, "filters": _lacking(scored)}
-    return Identity.of("compare", STAGE_VERSION, rule, inputs)
 
 
 @task(name="compare", task_run_name="compare with {control}")
@@ -74,7 +56,7 @@ def compare_arms(
 
     def build(draft: Draft) -> None:
         tables = {_key(one): _scores(store.folder(one.scores)) for one in scored}
-        lacking = _lacking(scored)
+        lacking = filter_arms(scored)
         pairs = pair(
             {key: table for key, table in tables.items() if key[0] not in {one.arm for one in lacking}}, control
         )
@@ -113,21 +95,6 @@ def compare_tables(
     pairs = pair(tables, control)
     found = judge(pairs, benchmarks, config, regraded=regrade(pairs, grades or {}), overlaps=overlaps)
     return with_overall(found, pairs)
-
-
-def read_comparison(store: Store, ref: ArtifactRef) -> Comparison:
-    """Return what `compare_arms` published."""
-    return Comparison.model_validate_json((store.folder(ref) / COMPARISON).read_text(encoding="utf-8"))
-
-
-def read_disagreements(store: Store, ref: ArtifactRef) -> Iterable[dict[str, Any]]:
-    """Yield every answer on which the graders of a comparison disagree (DISAGREEMENTS); none where one graded."""
-    return read_rows(store.folder(ref) / DISAGREEMENTS_FOLDER)
-
-
-def _lacking(scored: Sequence[ScoredArm]) -> list[FilterArm]:
-    """Return the arms that lack a filter, each once, in order of name."""
-    return sorted({one.lacks for one in scored if one.lacks}, key=lambda one: one.arm)
 
 
 def _key(one: ScoredArm) -> Key:

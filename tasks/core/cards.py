@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from tasks.core.identity import Frozen
+from tasks.core.store import ArtifactRef, Store
+
+CARD = "card.json"
 
 
 class ValidatedSource(Frozen):
@@ -55,3 +58,8 @@ class ValidatedCard(Frozen):
     exposed: tuple[ExposedItems, ...]
     duplicates: str = ""
     overlap: str = ""
+
+
+def read_card(store: Store, ref: ArtifactRef) -> ValidatedCard:
+    """Return a published card."""
+    return ValidatedCard.model_validate_json((store.folder(ref) / CARD).read_text(encoding="utf-8"))

@@ -12,32 +12,24 @@ from typing import Any
 from prefect import task
 
 from tasks.core.errors import DataError
-from tasks.core.identity import Identity
 from tasks.core.progress import Report, counted
 from tasks.core.rows import DROPS, EXPOSURES, ITEMS, OVERLAPS, RECORDS, Columns, RowWriter, read_rows, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
-from tasks.decontaminate.config import STAGE_VERSION, DecontaminateConfig
+from tasks.decontaminate.artifact import (
+    BOILERPLATE_FOLDER,
+    EXPOSURES_FOLDER,
+    OVERLAPS_FOLDER,
+    Items,
+    identity,
+    item_tables,
+    overlap_identity,
+)
+from tasks.decontaminate.config import DecontaminateConfig
 from tasks.decontaminate.exposure import Exposure
 from tasks.decontaminate.index import ItemIndex, build_index
 from tasks.decontaminate.overlap import Matcher
 
-#: Tables beside the clean records: OVERLAPS, EXPOSURES, and the n-grams that count for no item.
-OVERLAPS_FOLDER = "overlaps"
-EXPOSURES_FOLDER = "items"
-BOILERPLATE_FOLDER = "boilerplate"
-
 _BOILERPLATE: Columns = {"benchmark": "string", "ngram": "string", "items": "int64"}
-
-#: The stage of what `report_overlaps` publishes.
-OVERLAP_STAGE = "overlap"
-
-Items = ArtifactRef | Mapping[str, ArtifactRef]
-
-
-def identity(config: DecontaminateConfig, records: ArtifactRef, items: Items) -> Identity:
-    """Return what a decontamination is: its rule, the records and the items of all benchmarks."""
-    inputs = {f"items-{name}": ref.digest for name, ref in _parts(items).items()}
-    return Identity.of("decontaminate", STAGE_VERSION, config, {"records": records.digest, **inputs})
 
 
 @task(name="decontaminate", task_run_name="decontaminate {name}")
@@ -64,7 +56,7 @@ def decontaminate(
         DataError: if there is no item that can be checked, or no clean row is left.
     """
     store = Store(store_root)
-    parts = _parts(items)
+    parts = item_tables(items)
 
     def build(draft: Draft) -> None:
         given = (row for ref in parts.values() for row in read_rows(store.folder(ref), ITEMS))
@@ -122,11 +114,6 @@ def _write_rows(
     return clean.count, dropped.count
 
 
-def overlap_identity(config: DecontaminateConfig, records: ArtifactRef, items: ArtifactRef) -> Identity:
-    """Return what a report of overlaps is: its rule, the records and the items of all benchmarks."""
-    return Identity.of(OVERLAP_STAGE, STAGE_VERSION, config, {"records": records.digest, "items": items.digest})
-
-
 @task(name="overlap", task_run_name="overlap {name}")
 def report_overlaps(
     name: str,
@@ -179,7 +166,3 @@ def _drop(row: Mapping[str, Any], overlap: Mapping[str, Any]) -> dict[str, Any]:
     detail = f"{overlap['ratio']:.2f} of {overlap['benchmark']} {overlap['item']}: {overlap['span']}"
     origin = {"row_id": row["row_id"], "source": row["source"], "origin": row["origin"]}
     return origin | {"reason": "contaminated", "detail": detail}
-
-
-def _parts(items: Items) -> dict[str, ArtifactRef]:
-    return {"all": items} if isinstance(items, ArtifactRef) else dict(items)

@@ -18,23 +18,16 @@ import numpy as np
 from prefect import task
 
 from tasks.core.errors import DataError
-from tasks.core.identity import Identity
 from tasks.core.progress import Report, counted
 from tasks.core.rows import DROPS, DUPLICATES, RECORDS, RowWriter, read_rows
 from tasks.core.store import ArtifactRef, Draft, Store
+from tasks.dedup.artifact import duplicates_identity, identity
 from tasks.dedup.clusters import clusters
-from tasks.dedup.config import STAGE_VERSION, DedupConfig
+from tasks.dedup.config import DedupConfig
 from tasks.dedup.kept import kept_rows
 from tasks.dedup.key import key_text
 from tasks.dedup.rensa import RensaMinHasher
 from tasks.dedup.sets import Indices, ShingleSets, shingle_sets
-
-
-def identity(config: DedupConfig, records: Sequence[ArtifactRef]) -> Identity:
-    """Return what a deduplication is: its rule and the digests of its records, in order."""
-    return Identity.of(
-        "dedup", STAGE_VERSION, config, {f"records-{n:05d}": ref.digest for n, ref in enumerate(records)}
-    )
 
 
 @task(name="dedup", task_run_name="dedup {name}")
@@ -78,11 +71,6 @@ def write_kept(
         "largest_cluster": int(np.unique(found.of_row, return_counts=True)[1].max()),
         "engines": {"rensa": version("rensa")},
     }
-
-
-def duplicates_identity(config: DedupConfig, records: Sequence[ArtifactRef]) -> Identity:
-    """Return what a list of repeated rows is: its rule and the digests of its records, in order."""
-    return identity(config, records).model_copy(update={"stage": "duplicates"})
 
 
 @task(name="duplicates", task_run_name="duplicates in {name}")

@@ -11,25 +11,16 @@ from prefect import task
 
 from tasks.core.asked import asked
 from tasks.core.errors import DataError
-from tasks.core.identity import Identity
 from tasks.core.progress import Report
 from tasks.core.retries import RETRIES
 from tasks.core.rows import DROPS, RowWriter, read_rows
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.core.vectors import VECTORS
 from tasks.embed import chunks
-from tasks.embed.config import STAGE, STAGE_VERSION, EmbedConfig, EmbedRuntime
+from tasks.embed.artifact import embed_identity
+from tasks.embed.config import EmbedConfig, EmbedRuntime
 from tasks.embed.encoder_files import EncoderFiles, find_encoder
 from tasks.embed.engine import Encoder
-
-
-def embed_identity(config: EmbedConfig, rows: ArtifactRef, encoder: str) -> Identity:
-    """Return the identity of the vectors of a table; `encoder` is the digest of the encoder's files.
-
-    The device is no part of it: the same encoder's vectors differ between devices by rounding.
-    """
-    how = config.model_dump(exclude={"hub", "revision", "path"})
-    return Identity.of(STAGE, STAGE_VERSION, how, {"rows": rows.digest, "encoder": encoder})
 
 
 @task(name="embed", task_run_name="embed {name}", **RETRIES)

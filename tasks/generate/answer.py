@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from tasks.core.errors import IntegrityError, StudyError
-from tasks.core.identity import Identity, folder_digest
 from tasks.core.rows import (
     DROPS,
     OUTCOMES,
@@ -25,9 +24,10 @@ from tasks.core.rows import (
     write_rows,
 )
 from tasks.core.store import ArtifactRef, Draft, Store
+from tasks.generate.artifact import identity, teacher_digest
 from tasks.generate.budget import NOTHING, Budget, Spent, device_hours
 from tasks.generate.checks import check_teacher
-from tasks.generate.config import STAGE, STAGE_VERSION, GenerateConfig, GenerateRuntime, Teacher
+from tasks.generate.config import GenerateConfig, GenerateRuntime
 from tasks.generate.drive import drive
 from tasks.generate.engine import Engine, Meters, Progress, Report
 from tasks.generate.ledger import Committed, Ledger
@@ -40,25 +40,6 @@ TIMINGS: Columns = {
 }  # fmt: skip
 
 OpenEngine = Callable[[GenerateConfig, GenerateRuntime, Path], Engine]
-
-
-def teacher_digest(teacher: Teacher) -> str:
-    """Return what identifies a teacher: a folder's digest, a hub id's commit, an endpoint's model by name.
-
-    Raises:
-        StudyError: if the folder is not there.
-    """
-    if teacher.path is not None:
-        check_teacher(teacher)
-        return folder_digest(Path(teacher.path))
-    return f"{teacher.name}@{teacher.revision or ''}"
-
-
-def identity(config: GenerateConfig, requests: ArtifactRef, model_digest: str) -> Identity:
-    """Return the identity of the answers: what is asked how, and of which model (see `teacher_digest`)."""
-    places = {"path", "hub", "revision"}
-    asked = config.model_dump(exclude={"model": places})
-    return Identity.of(STAGE, STAGE_VERSION, asked, {"requests": requests.digest, "teacher": model_digest})
 
 
 def answer(

@@ -9,12 +9,12 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.core.retries import RETRIES
 from tasks.core.store import ArtifactRef, Store
-from tasks.generate.answer import answer, identity, teacher_digest
+from tasks.generate.answer import answer
 from tasks.generate.budget import NOTHING, Spent
 from tasks.generate.config import GenerateConfig, GenerateRuntime
 from tasks.generate.engine import Report
 
-__all__ = ["generate", "identity", "release", "teacher_digest"]
+__all__ = ["generate", "release"]
 
 
 @task(

@@ -14,7 +14,6 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.core.errors import DataError
-from tasks.core.identity import Identity, fingerprint
 from tasks.core.rows import (
     GRADES,
     OUTCOMES,
@@ -29,20 +28,28 @@ from tasks.core.rows import (
     write_rows,
 )
 from tasks.core.store import ArtifactRef, Draft, Store, write_json
-from tasks.judge.config import STAGE_VERSION, JudgeConfig, KeepConfig
+from tasks.judge.artifact import (
+    SUMMARY_FILE,
+    failures_identity,
+    identity,
+    keep_identity,
+    read_summary,
+    requests_identity,
+    settled_identity,
+)
+from tasks.judge.config import JudgeConfig, KeepConfig
 from tasks.judge.consistency import Agreement, Compare, Judged, judge_answers_of_a_row
 from tasks.judge.disk_map import DiskMap
 from tasks.judge.engine import Finding
 from tasks.judge.equivalence import Equivalence
 from tasks.judge.join import AnsweredRow, Join
 from tasks.judge.kept import failed_records, kept_records
-from tasks.judge.language_model import PROMPT, judge_requests, settle
+from tasks.judge.language_model import judge_requests, settle
 from tasks.judge.references import gold_answer
 from tasks.judge.regrade import DEADLINE, GRADER, RegradeJob, graded_rows, regrade_identity, summary
 from tasks.judge.retention import Summary, Tally
 from tasks.judge.workers import Workers
 
-SUMMARY_FILE = "summary.json"
 _WINDOW = 512
 _OF_OUTCOMES = ("row_id", "sample", "text", "finish")  # log-probabilities would be most of the table
 _OF_SCORES = ("benchmark", "item", "correct", "prediction", "gold")
@@ -57,14 +64,6 @@ class Progress(NamedTuple):
 
 
 Report = Callable[[Progress], None]
-
-
-def identity(
-    config: JudgeConfig, outcomes: ArtifactRef, references: ArtifactRef, samples: int | None = None
-) -> Identity:
-    """Return what verdicts are: the rule, the answers asked for, those that came, and the questions."""
-    inputs = {"outcomes": outcomes.digest, "references": references.digest}
-    return Identity.of("judge", STAGE_VERSION, {"rule": config, "samples": samples}, inputs)
 
 
 @task(name="judge", task_run_name="judge {name}", cache_policy=NO_CACHE)  # the store is the cache
@@ -159,12 +158,6 @@ def _finish(draft: Draft, count: int, summary: Summary, name: str) -> None:
     draft.provenance |= {"source": name, "summary": summary.total.model_dump()}
 
 
-def requests_identity(verdicts: ArtifactRef, outcomes: ArtifactRef, references: ArtifactRef) -> Identity:
-    """Return what the requests to a language model are: of which verdicts and texts, in which words."""
-    inputs = {"verdicts": verdicts.digest, "outcomes": outcomes.digest, "references": references.digest}
-    return Identity.of("judge-requests", STAGE_VERSION, {"prompt": fingerprint(PROMPT)}, inputs)
-
-
 @task(name="judge requests", task_run_name="judge requests {name}", cache_policy=NO_CACHE)
 def request_verdicts(
     name: str, verdicts: ArtifactRef, outcomes: ArtifactRef, references: ArtifactRef, store_root: Path
@@ -184,12 +177,6 @@ def request_verdicts(
         draft.sources, draft.provenance = {"verdicts": verdicts.path}, {"source": name}
 
     return store.produce(requests_identity(verdicts, outcomes, references), build)
-
-
-def settled_identity(verdicts: ArtifactRef, answers: ArtifactRef) -> Identity:
-    """Return what settled verdicts are: those of rules, and what a language model answered."""
-    inputs = {"verdicts": verdicts.digest, "answers": answers.digest}
-    return Identity.of("judge-settled", STAGE_VERSION, {}, inputs)
 
 
 @task(name="judge settled", task_run_name="judge settled {name}", cache_policy=NO_CACHE)
@@ -233,24 +220,6 @@ def _kinds(questions: Iterable[Row]) -> Iterator[tuple[tuple[str, int], list[str
         yield (question["row_id"], 0), [kind, question["source"] or ""]
 
 
-def read_summary(store: Store, ref: ArtifactRef) -> Summary:
-    """Return the summary of published verdicts."""
-    return Summary.model_validate_json((store.folder(ref) / SUMMARY_FILE).read_text(encoding="utf-8"))
-
-
-def keep_identity(
-    config: KeepConfig,
-    questions: ArtifactRef,
-    outcomes: ArtifactRef,
-    verdicts: ArtifactRef,
-    originals: ArtifactRef | None = None,
-) -> Identity:
-    """Return what kept answers are: the rule, the questions, their answers and the verdicts on them."""
-    inputs = {"questions": questions.digest, "outcomes": outcomes.digest, "verdicts": verdicts.digest}
-    inputs |= {"originals": originals.digest} if originals else {}
-    return Identity.of("keep", STAGE_VERSION, config, inputs)
-
-
 @task(name="keep", task_run_name="keep {name}")
 def keep_answers(
     name: str,
@@ -280,12 +249,6 @@ def keep_answers(
         draft.sources = {"outcomes": outcomes.path, "verdicts": verdicts.path, "questions": questions.path}
 
     return store.produce(keep_identity(config, questions, outcomes, verdicts, originals), build)
-
-
-def failures_identity(wrong: int, questions: ArtifactRef, verdicts: ArtifactRef) -> Identity:
-    """Return what failed questions are: how many wrong answers make a failure, and the verdicts."""
-    inputs = {"questions": questions.digest, "verdicts": verdicts.digest}
-    return Identity.of("failures", STAGE_VERSION, {"wrong": wrong}, inputs)
 
 
 @task(name="failures", task_run_name="failures {name}")

@@ -8,24 +8,15 @@ from typing import Any
 
 from prefect import task
 
-from tasks.core.identity import Identity
 from tasks.core.ledgers import ChangedItem, Ledger, Targeted
 from tasks.core.rows import CHANGES, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
+from tasks.ledger.artifact import LEDGER, identity
 from tasks.ledger.changes import Paired, by_difficulty, by_level, by_topic, kinds
-from tasks.ledger.config import STAGE, STAGE_VERSION, LedgerConfig, SeedScores, Texts
+from tasks.ledger.config import LedgerConfig, SeedScores, Texts
 from tasks.ledger.examples import Example, examples, excerpt
 from tasks.ledger.load import Nearness, answers, load_nearness, load_pairs, near_rows, questions
 from tasks.ledger.targeted import WeakItem, targeted
-
-LEDGER = "ledger.json"
-
-
-def identity(candidate: str, config: LedgerConfig, scores: Sequence[SeedScores], texts: Texts) -> Identity:
-    """Return what a ledger is: its rule, both arms' scores and what is known of the items."""
-    inputs = {f"{one.benchmark}/{one.seed}/control": one.control.digest for one in scores}
-    inputs |= {f"{one.benchmark}/{one.seed}/candidate": one.candidate.digest for one in scores}
-    return Identity.of(STAGE, STAGE_VERSION, {"candidate": candidate, "rule": config}, {**inputs, **texts.digests})
 
 
 @task(name="ledger", task_run_name="ledger of {candidate}")
@@ -54,11 +45,6 @@ def write_ledger(
         draft.provenance = {"fixed": ledger.fixed, "broken": ledger.broken}
 
     return store.produce(identity(candidate, config, scores, texts), build)
-
-
-def read_ledger(store: Store, ref: ArtifactRef) -> Ledger:
-    """Return what `write_ledger` published."""
-    return Ledger.model_validate_json((store.folder(ref) / LEDGER).read_text(encoding="utf-8"))
 
 
 def make_ledger(

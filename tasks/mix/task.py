@@ -11,36 +11,18 @@ from prefect import task
 
 from tasks.core.checkpoint import Checkpoint
 from tasks.core.errors import DataError
-from tasks.core.identity import Identity
 from tasks.core.progress import Report, counted
 from tasks.core.rows import DROPS, PACKS, PLAN, RECORDS, RowWriter, read_rows, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store, write_json
-from tasks.mix.config import STAGE_VERSION, PackConfig, PackSize, PlanConfig
+from tasks.mix.artifact import SHARES_FILE, SIZE_FILE, pack_identity, plan_identity, read_size, sources
+from tasks.mix.config import PackConfig, PlanConfig
 from tasks.mix.packing import Document, pack, pack_size
 from tasks.mix.plan import draw, shares
 from tasks.mix.render import Unfit, render
 from tasks.mix.tokenizer import ChatTokenizer
 
-SIZE_FILE = "size.json"
-SHARES_FILE = "shares.json"
 #: What is held of a pack while it is written: 32 MiB of tokens and labels.
 _WRITTEN_TOKENS = 1 << 22
-
-
-def pack_identity(config: PackConfig, records: ArtifactRef, tokenizer: str, template: str) -> Identity:
-    """Return the identity of a source's pack; `tokenizer` and `template` are digests."""
-    inputs = {"records": records.digest, "tokenizer": tokenizer, "template": template}
-    return Identity.of("pack", STAGE_VERSION, config, inputs)
-
-
-def plan_identity(config: PlanConfig, packs: Mapping[str, ArtifactRef]) -> Identity:
-    """Return the identity of an arm's plan: its config and the packs of its own sources."""
-    return Identity.of("plan", STAGE_VERSION, config, {name: packs[name].digest for name in sources(config)})
-
-
-def sources(config: PlanConfig) -> list[str]:
-    """Return the sources that an arm draws from."""
-    return [*config.weights, *([config.candidate.name] if config.candidate else [])]
 
 
 @task(name="pack", task_run_name="pack {name}")
@@ -108,11 +90,6 @@ def write_pack(
 
 def _drop(source: str, unfit: Unfit) -> dict[str, object]:
     return {"row_id": unfit.row_id, "source": source, "origin": None, "reason": unfit.reason, "detail": unfit.detail}
-
-
-def read_size(store: Store, ref: ArtifactRef) -> PackSize:
-    """Return what a pack holds."""
-    return PackSize.model_validate_json((store.folder(ref) / SIZE_FILE).read_text())
 
 
 @task(name="plan", task_run_name="plan {arm} seed {config.seed}")

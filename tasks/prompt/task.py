@@ -10,26 +10,16 @@ from typing import Any
 from prefect import task
 
 from tasks.core.errors import DataError
-from tasks.core.identity import Identity
 from tasks.core.rows import OUTCOMES, QUESTIONS, RECORDS, REQUESTS, Row, read_rows, write_kept, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.core.text import spelling
-from tasks.prompt.config import STAGE_VERSION, PromptConfig
+from tasks.prompt.artifact import new_problems_identity, prompt_identity, questions_identity
+from tasks.prompt.config import PromptConfig
 from tasks.prompt.questions import NoQuestion, to_question
 from tasks.prompt.requests import requests
 from tasks.prompt.similar import NoProblem, problem_record
 
 _UNREFERENCED = "no reference"
-
-
-def questions_identity(records: ArtifactRef, needs_reference: bool = False) -> Identity:
-    """Return the identity of the questions of records."""
-    return Identity.of("questions", STAGE_VERSION, {"needs_reference": needs_reference}, {"records": records.digest})
-
-
-def prompt_identity(config: PromptConfig, questions: ArtifactRef) -> Identity:
-    """Return the identity of the requests that questions make."""
-    return Identity.of("prompt", STAGE_VERSION, config, {"questions": questions.digest})
 
 
 @task(name="questions", task_run_name="questions of {name}")
@@ -97,12 +87,6 @@ def ask(name: str, config: PromptConfig, questions: ArtifactRef, store_root: Pat
         draft.columns, draft.sources = REQUESTS, {"questions": questions.path}
 
     return store.produce(prompt_identity(config, questions), build)
-
-
-def new_problems_identity(name: str, overlap: float, questions: ArtifactRef, outcomes: ArtifactRef) -> Identity:
-    """Return the identity of the new problems in what a model wrote; the name is part of their row ids."""
-    inputs = {"questions": questions.digest, "outcomes": outcomes.digest}
-    return Identity.of("problems", STAGE_VERSION, {"name": name, "largest_overlap": overlap}, inputs)
 
 
 @task(name="problems", task_run_name="new problems of {name}")

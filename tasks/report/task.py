@@ -10,16 +10,11 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.exceptions import PrefectException
 
-from tasks.core.identity import Identity, fingerprint
 from tasks.core.notices import notice
 from tasks.core.store import ArtifactRef, Draft, Store
-from tasks.report.config import STAGE_VERSION, ReportData
+from tasks.report.artifact import identity
+from tasks.report.config import ReportData
 from tasks.report.render import html, markdown, summary_table
-
-
-def identity(data: ReportData) -> Identity:
-    """Return what a report is: the whole of what it shows."""
-    return Identity.of("report", STAGE_VERSION, {"study": data.study}, {"data": fingerprint(data)})
 
 
 @task(name="report", task_run_name="report {data.study}")

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
 from pathlib import Path
 
 from prefect import task
 
 from tasks.core.asked import asked
 from tasks.core.errors import IntegrityError, StudyError
-from tasks.core.identity import Identity
 from tasks.core.progress import Report
 from tasks.core.rows import MATCHED, MATCHES, NEIGHBOURS, RECORDS, read_rows, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.core.vectors import vector_ids
+from tasks.retrieve.artifact import Pool, bm25_identity, dense_identity, matched_identity, nearest_identity
 from tasks.retrieve.config import (
-    STAGE,
-    STAGE_VERSION,
     Bm25Config,
     DenseConfig,
     NearestConfig,
@@ -27,26 +24,6 @@ from tasks.retrieve.config import (
 from tasks.retrieve.dataset import MATCHES_FOLDER, Found, hits, matched_rows, write_dataset
 from tasks.retrieve.nearest import nearest_rows
 from tasks.retrieve.pool import PoolTexts, matrix, vectors_at
-
-Pool = Mapping[str, ArtifactRef]
-
-
-def dense_identity(
-    config: DenseConfig, pool: Pool, pool_vectors: Pool, queries: ArtifactRef, query_vectors: ArtifactRef
-) -> Identity:
-    """Return the identity of a dataset that is retrieved by vectors."""
-    inputs = _inputs(pool, queries) | {"query_vectors": query_vectors.digest}
-    inputs |= {f"vectors:{name}": pool_vectors[name].digest for name in sorted(pool)}
-    return Identity.of(STAGE, STAGE_VERSION, config, inputs)
-
-
-def bm25_identity(config: Bm25Config, pool: Pool, queries: ArtifactRef) -> Identity:
-    """Return the identity of a dataset that is retrieved by words."""
-    return Identity.of(STAGE, STAGE_VERSION, config, _inputs(pool, queries))
-
-
-def _inputs(pool: Pool, queries: ArtifactRef) -> dict[str, str]:
-    return {"queries": queries.digest, **{f"pool:{name}": pool[name].digest for name in sorted(pool)}}
 
 
 @task(name="retrieve", task_run_name="retrieve {name}")
@@ -136,11 +113,6 @@ def retrieve_bm25(
     return store.produce(bm25_identity(config, pool, queries), build)
 
 
-def matched_identity(records: ArtifactRef, found: ArtifactRef) -> Identity:
-    """Return the identity of retrieved rows with what each one matched."""
-    return Identity.of("matched", STAGE_VERSION, {}, {"records": records.digest, "found": found.digest})
-
-
 @task(name="matched", task_run_name="what {name} matched")
 def with_matches(name: str, records: ArtifactRef, found: ArtifactRef, store_root: Path) -> ArtifactRef:
     """Publish retrieved rows with what each one matched (MATCHED).
@@ -163,11 +135,6 @@ def with_matches(name: str, records: ArtifactRef, found: ArtifactRef, store_root
         draft.provenance["name"] = name
 
     return store.produce(matched_identity(records, found), build)
-
-
-def nearest_identity(config: NearestConfig, records: ArtifactRef, items: ArtifactRef) -> Identity:
-    """Return the identity of the rows that are nearest to benchmark items."""
-    return Identity.of("nearest", STAGE_VERSION, config, {"records": records.digest, "items": items.digest})
 
 
 @task(name="nearest", task_run_name="nearest rows of {name}")

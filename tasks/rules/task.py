@@ -8,18 +8,13 @@ from typing import Any
 
 from prefect import task
 
-from tasks.core.identity import Identity, fingerprint
+from tasks.core.identity import fingerprint
 from tasks.core.rows import RECORDS, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.rules.arithmetic import draw_drills
-from tasks.rules.config import STAGE_VERSION, Drills, ProblemSet
+from tasks.rules.artifact import identity
+from tasks.rules.config import Drills, ProblemSet
 from tasks.rules.igsm import bare_solution, draw_problems, worked_solution, wrong_solution
-
-
-def identity(name: str, recipe: ProblemSet | Drills) -> Identity:
-    """Return the identity of a recipe's dataset under a source's name, which is part of its rows' ids."""
-    config = recipe.model_dump(mode="json")  # integer keys of a mapping become strings
-    return Identity.of("rules", STAGE_VERSION, {"name": name, "recipe": config}, {})
 
 
 @task(name="rules", task_run_name="rules {name}")

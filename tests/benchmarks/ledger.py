@@ -21,8 +21,9 @@ import numpy as np
 from tasks.core.identity import Identity
 from tasks.core.rows import ITEMS, RECORDS, SCORES, write_rows
 from tasks.core.store import Store
+from tasks.ledger.artifact import read_ledger
 from tasks.ledger.config import LedgerConfig, SeedScores, Texts
-from tasks.ledger.task import read_ledger, write_ledger
+from tasks.ledger.task import write_ledger
 from tasks.retrieve.config import NearestConfig, RetrieveRuntime
 from tasks.retrieve.task import nearest
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from flows.record import latest, machine, read_record
 from tasks.core.store import Store
-from tasks.mix.task import read_size
+from tasks.mix.artifact import read_size
 
 ASSAY = Path(sys.executable).parent / "assay"
 TIMED = """

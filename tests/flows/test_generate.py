@@ -25,7 +25,8 @@ from tasks.core.errors import BudgetReached, DataError, StudyError
 from tasks.core.identity import Identity
 from tasks.core.rows import REQUESTS, read_rows, write_rows
 from tasks.core.store import ArtifactRef, Store
-from tasks.generate.answer import answer, identity, teacher_digest
+from tasks.generate.answer import answer
+from tasks.generate.artifact import identity, teacher_digest
 from tasks.generate.config import GenerateConfig, GenerateRuntime
 from tasks.generate.reaper import MARK
 

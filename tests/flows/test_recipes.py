@@ -12,7 +12,7 @@ from small_study import ASSAY, ROOT, write_jsonl
 from taught import CODES, questions
 
 from flows.asking import Left
-from flows.make import load_order
+from flows.orders import load_order
 from flows.shelf import Shelf
 from flows.study import load_runtime
 from tasks.core.rows import read_rows

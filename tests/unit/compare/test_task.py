@@ -6,8 +6,9 @@ import math
 
 import pytest
 
+from tasks.compare.artifact import identity, read_comparison, read_disagreements
 from tasks.compare.config import STAGE_VERSION, CompareConfig, FilterArm, ScoredArm
-from tasks.compare.task import compare_arms, identity, read_comparison, read_disagreements
+from tasks.compare.task import compare_arms
 from tasks.core.errors import IntegrityError
 from tasks.core.identity import Identity
 from tasks.core.rows import EXPOSURES, GRADES, OVERLAPS, SCORES, write_rows

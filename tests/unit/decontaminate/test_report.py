@@ -4,8 +4,9 @@ import pytest
 
 from tasks.core.rows import OVERLAPS, read_rows
 from tasks.core.store import Store
+from tasks.decontaminate.artifact import EXPOSURES_FOLDER, overlap_identity
 from tasks.decontaminate.config import STAGE_VERSION, DecontaminateConfig
-from tasks.decontaminate.task import EXPOSURES_FOLDER, decontaminate, overlap_identity, report_overlaps
+from tasks.decontaminate.task import decontaminate, report_overlaps
 
 #: Pinned beside the version: another digest without a higher STAGE_VERSION is a change nobody announced.
 PINNED = (1, "8651d68ba1e7625c")

@@ -8,14 +8,9 @@ from pydantic import ValidationError
 from tasks.core.errors import DataError
 from tasks.core.rows import read_rows
 from tasks.core.store import Store
+from tasks.decontaminate.artifact import BOILERPLATE_FOLDER, EXPOSURES_FOLDER, OVERLAPS_FOLDER, identity
 from tasks.decontaminate.config import STAGE_VERSION, DecontaminateConfig
-from tasks.decontaminate.task import (
-    BOILERPLATE_FOLDER,
-    EXPOSURES_FOLDER,
-    OVERLAPS_FOLDER,
-    decontaminate,
-    identity,
-)
+from tasks.decontaminate.task import decontaminate
 
 #: Pinned beside the version: another digest without a higher STAGE_VERSION is a change nobody announced.
 PINNED = (1, "a1358be789073794")

@@ -11,8 +11,9 @@ from tasks.core.identity import Identity
 from tasks.core.rows import QUESTIONS, RECORDS, read_rows, write_rows
 from tasks.core.store import Store
 from tasks.core.vectors import vector_ids, vector_shards
+from tasks.embed.artifact import embed_identity
 from tasks.embed.config import STAGE_VERSION, EmbedConfig
-from tasks.embed.task import embed_identity, write_vectors
+from tasks.embed.task import write_vectors
 
 #: Pinned beside the version: another digest without a higher STAGE_VERSION is a change nobody announced.
 PINNED = (1, "230abdd2c988209e")

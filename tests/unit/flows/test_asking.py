@@ -16,16 +16,16 @@ from tasks.core.checkpoint import Checkpoint
 from tasks.core.errors import StudyError
 from tasks.core.identity import Identity
 from tasks.core.memory import ModelShape
-from tasks.decontaminate.task import identity as clean_identity
-from tasks.dedup.task import identity as dedup_identity
+from tasks.decontaminate.artifact import identity as clean_identity
+from tasks.dedup.artifact import identity as dedup_identity
+from tasks.embed.artifact import embed_identity
 from tasks.embed.encoder_files import find_encoder
-from tasks.embed.task import embed_identity
-from tasks.generate.task import identity as answers_identity
-from tasks.generate.task import teacher_digest
-from tasks.judge.task import failures_identity, requests_identity
-from tasks.judge.task import identity as verdicts_identity
-from tasks.prompt.task import new_problems_identity, prompt_identity, questions_identity
-from tasks.retrieve.task import bm25_identity
+from tasks.generate.artifact import identity as answers_identity
+from tasks.generate.artifact import teacher_digest
+from tasks.judge.artifact import failures_identity, requests_identity
+from tasks.judge.artifact import identity as verdicts_identity
+from tasks.prompt.artifact import new_problems_identity, prompt_identity, questions_identity
+from tasks.retrieve.artifact import bm25_identity
 
 TINY = ModelShape(
     parameters=1_000_000, active_parameters=1_000_000, largest_module=100_000, layers=2, hidden=64, heads=2,

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-import flows.datasets
+import flows.ingesting
 import flows.progress
-from flows.datasets import read_records
+from flows.ingesting import read_records
 from flows.progress import CountProgress, ItemsProgress
 from flows.recipes import Dataset
 from tasks.core.store import Store
@@ -96,7 +96,7 @@ def test_items_count_the_benchmarks_that_an_engine_lists(clock, capsys):
 
 
 def test_reading_a_source_says_how_it_goes(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(flows.datasets, "cached", lambda task, *_: task.fn)
+    monkeypatch.setattr(flows.ingesting, "cached", lambda task, *_: task.fn)
     monkeypatch.setattr(flows.progress, "_SECONDS_BETWEEN_LINES", 0.0)
     file = tmp_path / "rows.jsonl"
     file.write_text("".join(json.dumps({"text": f"row {n}"}) + "\n" for n in range(3)))

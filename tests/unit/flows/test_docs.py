@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flows.declared import declared_in, parse
-from flows.make import load_order
+from flows.orders import load_order
 from flows.study import load_runtime, load_study
 
 ROOT = Path(__file__).parents[3]

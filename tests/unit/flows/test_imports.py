@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 ENGINES = ("torch", "transformers", "ray", "deepspeed", "mlflow", "datasets", "opencompass")
 
 
@@ -22,3 +24,10 @@ def test_the_command_line_imports_neither_an_engine_nor_prefect():
         )
         == "[]"
     )
+
+
+@pytest.mark.parametrize(
+    "module", ["findings", "record", "tables", "planning", "plan_tables", "trace", "orders", "funnel"]
+)
+def test_what_only_looks_into_the_store_imports_neither_an_engine_nor_prefect(module):
+    assert imported(f"import flows.{module}, sys; assert 'prefect' not in sys.modules") == "[]"

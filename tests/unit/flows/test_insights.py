@@ -10,13 +10,14 @@ import pytest
 
 from flows import assess, cards, insights, ledgers
 from flows.accounts import funnels
-from flows.cards import origin, publish_card, read_card
+from flows.cards import origin, publish_card
 from flows.findings import Insights, report_data
 from flows.funnel import funnel
 from flows.ledgers import failed_questions, publish_ledgers
 from flows.record import RunRecord, StudyRecord, latest
 from flows.study import Runtime, parse_study
 from flows.work import Work
+from tasks.core.cards import read_card
 from tasks.core.checkpoint import Checkpoint
 from tasks.core.errors import InfrastructureError
 from tasks.core.identity import Identity
@@ -29,8 +30,8 @@ from tasks.decontaminate.task import report_overlaps
 from tasks.evaluate.config import EvaluateRuntime
 from tasks.judge.engine import Finding
 from tasks.judge.retention import Tally
-from tasks.ledger.task import read_ledger
-from tasks.mix.task import SIZE_FILE
+from tasks.ledger.artifact import read_ledger
+from tasks.mix.artifact import SIZE_FILE
 from tasks.report.config import ReportData
 from tasks.retrieve.config import DenseConfig, RetrieveRuntime
 from tasks.retrieve.engine import Neighbours

@@ -7,7 +7,8 @@ import shutil
 import pytest
 import yaml
 
-from flows.make import check_order, find_or_make, load_order, order_identity
+from flows.make import find_or_make
+from flows.orders import check_order, load_order, order_identity
 from flows.study import Runtime
 from tasks.core.errors import StudyError
 from tasks.core.store import Store

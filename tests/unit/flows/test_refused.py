@@ -3,7 +3,7 @@
 import pytest
 
 from flows.declared import parse
-from flows.make import Order
+from flows.orders import Order
 from tasks.core.errors import StudyError
 
 ASKED = {"name": "asked", "file": "asked.jsonl", "columns": {"question": "question", "reference": "answer"}}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-import flows.datasets
+import flows.ingesting
 import flows.retrieve
 import flows.workshop
 from flows.export import export
@@ -29,7 +29,7 @@ RECIPE = Retrieve.model_validate({
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
     """A workshop in which a search finds all of `ROWS`, the first for eleven queries."""
-    for module in (flows.datasets, flows.retrieve, flows.workshop):
+    for module in (flows.ingesting, flows.retrieve, flows.workshop):
         monkeypatch.setattr(module, "cached", lambda task, *_: task.fn)
     shop = Workshop("found", Runtime(store=tmp_path / "store"), None)
     rows = [

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-import flows.datasets
+import flows.ingesting
 import flows.workshop
 from flows.distill import distill
 from flows.recipes import Dataset, Distill
@@ -29,7 +29,7 @@ def publish(store, stage, columns, rows):
 
 @pytest.fixture
 def shop(tmp_path, monkeypatch):
-    for module in (flows.datasets, flows.workshop):
+    for module in (flows.ingesting, flows.workshop):
         monkeypatch.setattr(module, "cached", lambda task, *_: task.fn)
     runtime = Runtime(store=tmp_path / "store")
     items = publish(Store(runtime.store), "items", ITEMS, [{"benchmark": "b", "item": "b/0", "text": ITEM}])

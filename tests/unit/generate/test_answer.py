@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from tasks.core.errors import BudgetReached, OutageError, StudyError
 from tasks.core.rows import read_rows, read_tables
-from tasks.generate.answer import answer, identity
+from tasks.generate.answer import answer
+from tasks.generate.artifact import identity
 from tasks.generate.budget import Spent
 from tasks.generate.config import STAGE_VERSION, GenerateConfig, GenerateRuntime
 from tasks.generate.engine import Lost

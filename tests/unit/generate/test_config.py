@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from tasks.core.errors import DataError, StudyError
-from tasks.generate.answer import teacher_digest
+from tasks.generate.artifact import teacher_digest
 from tasks.generate.checks import check_teacher
 from tasks.generate.config import GenerateConfig, GenerateRuntime, ModelRuntime, Teacher
 from tasks.generate.presets import PRESETS

@@ -6,8 +6,9 @@ from tasks.core.errors import DataError, IntegrityError
 from tasks.core.identity import Identity
 from tasks.core.rows import OUTCOMES, QUESTIONS, REQUESTS, VERDICTS, arrow_schema, read_rows, write_rows
 from tasks.core.store import Store
+from tasks.judge.artifact import read_summary
 from tasks.judge.config import STAGE_VERSION, JudgeConfig
-from tasks.judge.task import judge_answers, read_summary, request_verdicts, settle_verdicts
+from tasks.judge.task import judge_answers, request_verdicts, settle_verdicts
 
 QUESTION_ROWS = [
     ("q1", "book", "How many?", "18"),

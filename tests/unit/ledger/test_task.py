@@ -7,9 +7,10 @@ import pytest
 from tasks.core.identity import Identity
 from tasks.core.rows import EXPOSURES, ITEMS, LABELS, NEIGHBOURS, RECORDS, SCORES, read_rows, write_rows
 from tasks.core.store import Store
+from tasks.ledger.artifact import identity, read_ledger
 from tasks.ledger.config import STAGE_VERSION, LedgerConfig, SeedScores, Texts
 from tasks.ledger.examples import excerpt
-from tasks.ledger.task import identity, read_ledger, write_ledger
+from tasks.ledger.task import write_ledger
 
 #: Pinned beside the version: another digest without a higher STAGE_VERSION is a change nobody announced.
 PINNED = (2, "410a1413b28eb601")

@@ -7,8 +7,9 @@ import pytest
 from prefect.exceptions import PrefectException
 
 from tasks.core.store import Store
+from tasks.report.artifact import identity
 from tasks.report.config import STAGE_VERSION, ReportData
-from tasks.report.task import identity, write_files, write_report
+from tasks.report.task import write_files, write_report
 
 #: Pinned beside the version: another digest without a higher STAGE_VERSION is a change nobody announced.
 PINNED = (5, "226e47c385fd9439")

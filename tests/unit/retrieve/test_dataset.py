@@ -10,10 +10,11 @@ from tasks.core.errors import DataError, IntegrityError, StudyError
 from tasks.core.identity import Identity
 from tasks.core.rows import MATCHED, MATCHES, QUESTIONS, RECORDS, read_rows, write_rows
 from tasks.core.store import ArtifactRef, Store
+from tasks.retrieve.artifact import bm25_identity, dense_identity
 from tasks.retrieve.config import STAGE_VERSION, Bm25Config, DenseConfig, HnswIndex, IvfIndex, SelectConfig
 from tasks.retrieve.dataset import Found, hits, matched_rows, write_dataset
 from tasks.retrieve.engine import Neighbours
-from tasks.retrieve.task import bm25_identity, check_names, check_vectors, dense_identity, with_matches
+from tasks.retrieve.task import check_names, check_vectors, with_matches
 
 #: Pinned beside the version: another digest without a higher STAGE_VERSION is a change nobody announced.
 PINNED = (2, "cb1171c925d2e230")

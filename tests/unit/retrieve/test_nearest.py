@@ -7,9 +7,10 @@ import pytest
 from tasks.core.identity import Identity
 from tasks.core.rows import ITEMS, NEIGHBOURS, RECORDS, read_rows, write_rows
 from tasks.core.store import Store
+from tasks.retrieve.artifact import nearest_identity
 from tasks.retrieve.config import NearestConfig, RetrieveRuntime
 from tasks.retrieve.nearest import nearest_rows
-from tasks.retrieve.task import nearest, nearest_identity
+from tasks.retrieve.task import nearest
 
 ROWS = (
     "Ann has 3 apples and buys 4 more apples. How many apples has Ann now?",
