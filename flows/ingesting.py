@@ -20,7 +20,8 @@ def read_records(dataset: Dataset, store: Store) -> ArtifactRef:
     """
     identity = records_identity(dataset)
     if dataset.recipe is not None:
-        return cached(make_by_rules, store, [identity])(dataset.name, dataset.recipe, store.root)
+        with CountProgress("rules", dataset.name, dataset.recipe.count) as progress:
+            return cached(make_by_rules, store, [identity])(dataset.name, dataset.recipe, store.root, report=progress)
     with CountProgress("ingest", dataset.name) as progress:
         ref = cached(ingest, store, [identity])(dataset.as_read, store.root, report=progress)
     manifest = store.manifest(ref)

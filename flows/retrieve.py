@@ -54,12 +54,14 @@ def _search(shop: Workshop, recipe: Retrieve, queries: ArtifactRef, pool: dict[s
     root, runtime = shop.store.root, shop.runtime
     if isinstance(recipe.search, Bm25Config):
         search = cached(retrieve_bm25, shop.store, [bm25_identity(recipe.search, pool, queries)])
-        return search(shop.name, recipe.search, pool, queries, root, runtime.retrieve)
+        with CountProgress("retrieve", shop.name) as progress:
+            return search(shop.name, recipe.search, pool, queries, root, runtime.retrieve, report=progress)
     config: DenseConfig = recipe.search
     release()  # the encoder takes the place of the teacher that found the queries
     vectors = {name: _embedded(shop, name, recipe.embed, rows) for name, rows in pool.items()}
     asked = _embedded(shop, f"{shop.name}'s queries", recipe.embed, queries)
-    return retrieve_dense(shop.name, config, pool, vectors, queries, asked, root, runtime.retrieve)
+    with CountProgress("retrieve", shop.name) as progress:
+        return retrieve_dense(shop.name, config, pool, vectors, queries, asked, root, runtime.retrieve, report=progress)
 
 
 def _embedded(shop: Workshop, name: str, config: EmbedConfig, rows: ArtifactRef) -> ArtifactRef:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasks.core.asked import asked
 from tasks.core.errors import IntegrityError
+from tasks.core.progress import Tally
 from tasks.core.rows import RECORDS, read_rows
 from tasks.core.vectors import vector_ids, vector_shards
 from tasks.retrieve.memory import BLOCK_ROWS
@@ -50,8 +51,8 @@ def placed(tables: Mapping[str, Path]) -> Iterator[Placed]:
 class PoolTexts:
     """The texts that may be found; `positions` are their rows'."""
 
-    def __init__(self, tables: Mapping[str, Path], positions: array[int]) -> None:
-        self._tables, self.positions = tables, positions
+    def __init__(self, tables: Mapping[str, Path], positions: array[int], tally: Tally | None = None) -> None:
+        self._tables, self.positions, self._tally = tables, positions, tally or Tally(None)
 
     def texts(self) -> Iterator[str]:
         """Yield the texts in order."""
@@ -60,6 +61,7 @@ class PoolTexts:
         for position, _, record in placed(self._tables):
             if position == following:
                 yield asked(record)
+                self._tally.add(1)
                 following = next(wanted, None)
 
 
@@ -71,12 +73,14 @@ class PoolVectors:
         folders: the vectors of each table, by the order of the tables.
         vectors: the number of each vector that may be found, counted through all folders.
         positions: its row's position.
+        tally: counts the vectors that are read.
     """
 
     folders: tuple[Path, ...]
     vectors: array[int]
     positions: array[int]
     dimension: int
+    tally: Tally
 
     @property
     def rows(self) -> int:
@@ -94,6 +98,7 @@ class PoolVectors:
             elif high > low:
                 yield np.ascontiguousarray(block[chosen[low:high] - start], dtype=np.float32)
             start += len(block)
+            self.tally.add(int(high - low))
 
 
 def _pieces(folders: tuple[Path, ...]) -> Iterator[NDArray[np.floating[Any]]]:
@@ -103,7 +108,9 @@ def _pieces(folders: tuple[Path, ...]) -> Iterator[NDArray[np.floating[Any]]]:
                 yield shard[first : first + BLOCK_ROWS]
 
 
-def vectors_at(tables: Mapping[str, Path], vectors: Mapping[str, Path], positions: array[int]) -> PoolVectors:
+def vectors_at(
+    tables: Mapping[str, Path], vectors: Mapping[str, Path], positions: array[int], tally: Tally | None = None
+) -> PoolVectors:
     """Return the vectors of the rows at `positions`; a row without a vector (it has no text) cannot be found.
 
     Raises:
@@ -128,7 +135,7 @@ def vectors_at(tables: Mapping[str, Path], vectors: Mapping[str, Path], position
         if vector is not None:
             raise IntegrityError(f"pool.{name}: its vectors are of other rows", remedy="embed this table again")
     folders = tuple(vectors[name] for name in sorted(tables))
-    return PoolVectors(folders, numbers, found, dimension(folders))
+    return PoolVectors(folders, numbers, found, dimension(folders), tally or Tally(None))
 
 
 def matrix(folder: Path) -> NDArray[np.float32]:

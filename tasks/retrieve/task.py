@@ -9,7 +9,7 @@ from prefect import task
 
 from tasks.core.asked import asked
 from tasks.core.errors import IntegrityError, StudyError
-from tasks.core.progress import Report
+from tasks.core.progress import Report, Tally
 from tasks.core.rows import MATCHED, MATCHES, NEIGHBOURS, RECORDS, read_rows, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.core.vectors import vector_ids
@@ -36,6 +36,8 @@ def retrieve(
     query_vectors: ArtifactRef,
     store_root: Path,
     runtime: RetrieveRuntime | None = None,
+    *,
+    report: Report | None = None,
 ) -> ArtifactRef:
     """Publish the rows of a pool whose vectors are nearest to those of the queries, as a dataset.
 
@@ -44,7 +46,7 @@ def retrieve(
     over a source's cap. A row that no query is near to is no drop.
 
     `pool` has tables of RECORDS by source name and `pool_vectors` the vectors of each; `queries` are QUESTIONS or
-    RECORDS.
+    RECORDS. `report` is told how many vectors were read, over all passes that the search takes.
 
     Raises:
         StudyError: if a cap or a table's vectors go by a name that the pool has not.
@@ -62,7 +64,7 @@ def retrieve(
     def find(positions: array[int]) -> Found:
         from tasks.retrieve.faiss import open_index
 
-        base, asking = vectors_at(tables, vectors, positions), matrix(store.folder(query_vectors))
+        base, asking = vectors_at(tables, vectors, positions, Tally(report)), matrix(store.folder(query_vectors))
         index = open_index(base, asking, config, running)
         found = index.search(asking, config.select.k)
         return Found(hits(vector_ids(store.folder(query_vectors)), found, base.positions), index.facts)
@@ -84,6 +86,8 @@ def retrieve_bm25(
     queries: ArtifactRef,
     store_root: Path,
     runtime: RetrieveRuntime | None = None,
+    *,
+    report: Report | None = None,
 ) -> ArtifactRef:
     """Publish the rows of a pool that share the most telling words with the queries; else as `retrieve`.
 
@@ -101,7 +105,7 @@ def retrieve_bm25(
         from tasks.retrieve.bm25s import open_index
 
         asking = {row["row_id"]: asked(row) for row in read_rows(store.folder(queries))}
-        index = open_index(PoolTexts(tables, positions), config, running)
+        index = open_index(PoolTexts(tables, positions, Tally(report)), config, running)
         found = index.search(list(asking.values()), config.select.k)
         return Found(hits(asking, found, positions), index.facts)
 

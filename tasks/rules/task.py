@@ -9,6 +9,7 @@ from typing import Any
 from prefect import task
 
 from tasks.core.identity import fingerprint
+from tasks.core.progress import Report, counted
 from tasks.core.rows import RECORDS, write_rows
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.rules.arithmetic import draw_drills
@@ -18,11 +19,14 @@ from tasks.rules.igsm import bare_solution, draw_problems, worked_solution, wron
 
 
 @task(name="rules", task_run_name="rules {name}")
-def make_by_rules(name: str, recipe: ProblemSet | Drills, store_root: Path) -> ArtifactRef:
+def make_by_rules(
+    name: str, recipe: ProblemSet | Drills, store_root: Path, *, report: Report | None = None
+) -> ArtifactRef:
     """Publish what a recipe makes as records (RECORDS)."""
 
     def build(draft: Draft) -> None:
-        draft.num_rows, draft.columns = write_rows(draft.folder, rule_records(name, recipe), RECORDS), RECORDS
+        rows = counted(rule_records(name, recipe), report)
+        draft.num_rows, draft.columns = write_rows(draft.folder, rows, RECORDS), RECORDS
 
     return Store(store_root).produce(identity(name, recipe), build)
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tasks.core.errors import IntegrityError
+from tasks.core.progress import Tally
 from tasks.core.rows import RECORDS, write_rows
 from tasks.core.vectors import VECTORS, shard_name
 from tasks.retrieve.pool import PoolTexts, placed, vectors_at
@@ -42,15 +43,20 @@ def test_positions_count_through_the_tables_by_name(pool):
 
 
 def test_only_texts_that_may_be_found_are_read(pool):
-    assert list(PoolTexts(pool[0], array("q", [0, 2, 4])).texts()) == ["zero", "two", "text 4"]
+    told = []
+    texts = PoolTexts(pool[0], array("q", [0, 2, 4]), Tally(told.append))
+    assert list(texts.texts()) == ["zero", "two", "text 4"] == list(texts.texts())
+    assert told == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("positions", [[0, 1, 2, 3, 4, 5], [0, 2, 5], [1, 3, 4], [4], []])
 def test_vectors_and_positions_go_together(pool, positions):
-    base = vectors_at(*pool, array("q", positions))
+    told = []
+    base = vectors_at(*pool, array("q", positions), Tally(told.append))
     found = [int(value) for block in base.blocks() for value in block[:, 1]]
     assert found == [n for n in positions if n != 1]
     assert list(base.positions) == found
+    assert max(told) == len(found)
     assert (base.rows, base.dimension) == (len(found), 2)
 
 
