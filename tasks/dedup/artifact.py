@@ -1,4 +1,4 @@
-"""What the dedup stage publishes: by which keys, under which names."""
+"""What the dedup stage publishes: by which keys."""
 
 from __future__ import annotations
 

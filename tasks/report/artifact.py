@@ -1,4 +1,4 @@
-"""What the report stage publishes: by which keys, under which names."""
+"""What the report stage publishes: by which keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the retrieve stage publishes: by which keys, under which names."""
+"""What the retrieve stage publishes: by which keys."""
 
 from __future__ import annotations
 
