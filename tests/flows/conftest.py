@@ -14,8 +14,8 @@ __all__ = ["prefect_api"]
 
 #: The files that take longest, so that no worker is left alone with one of them at the end.
 LONGEST_FIRST = (
-    "test_study", "test_recipes", "test_anneal", "test_kills", "test_evaluate_through_generate", "test_generate",
-    "test_evaluate", "test_retrieve", "test_benchmark_items", "test_interrupt", "test_track",
+    "test_quickstart", "test_study", "test_recipes", "test_anneal", "test_kills", "test_evaluate_through_generate",
+    "test_generate", "test_evaluate", "test_retrieve", "test_benchmark_items", "test_interrupt", "test_track",
 )  # fmt: skip
 
 # Each worker of xdist is a machine of its own: a lock of the device that all shared would let one core idle.
