@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -80,7 +80,7 @@ class PoolVectors:
     vectors: array[int]
     positions: array[int]
     dimension: int
-    tally: Tally
+    tally: Tally = field(default_factory=lambda: Tally(None))
 
     @property
     def rows(self) -> int:
