@@ -28,7 +28,7 @@ from tasks.generate.config import GenerateConfig
 from tasks.generate.task import generate
 from tasks.judge.artifact import failures_identity, keep_identity
 from tasks.judge.config import JudgeConfig, KeepConfig
-from tasks.judge.task import judge_answers, keep_answers, keep_failures, request_verdicts, settle_verdicts  # fmt: skip
+from tasks.judge.task import judge_answers, keep_answers, keep_failures, request_verdicts, settle_verdicts
 from tasks.prompt.artifact import prompt_identity, questions_identity
 from tasks.prompt.config import PromptConfig
 from tasks.prompt.task import as_questions, ask

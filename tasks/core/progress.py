@@ -14,7 +14,7 @@ Report = Callable[[int], None]
 class Tally:
     """Adds up rows that are read in parts and several times over, and tells `report` after each part."""
 
-    def __init__(self, report: Report | None) -> None:
+    def __init__(self, report: Report | None = None) -> None:
         self._report, self._done = report, 0
 
     def add(self, rows: int) -> None:

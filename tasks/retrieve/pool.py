@@ -52,7 +52,7 @@ class PoolTexts:
     """The texts that may be found; `positions` are their rows'."""
 
     def __init__(self, tables: Mapping[str, Path], positions: array[int], tally: Tally | None = None) -> None:
-        self._tables, self.positions, self._tally = tables, positions, tally or Tally(None)
+        self._tables, self.positions, self._tally = tables, positions, tally or Tally()
 
     def texts(self) -> Iterator[str]:
         """Yield the texts in order."""
@@ -80,7 +80,7 @@ class PoolVectors:
     vectors: array[int]
     positions: array[int]
     dimension: int
-    tally: Tally = field(default_factory=lambda: Tally(None))
+    tally: Tally = field(default_factory=Tally)
 
     @property
     def rows(self) -> int:
@@ -135,7 +135,7 @@ def vectors_at(
         if vector is not None:
             raise IntegrityError(f"pool.{name}: its vectors are of other rows", remedy="embed this table again")
     folders = tuple(vectors[name] for name in sorted(tables))
-    return PoolVectors(folders, numbers, found, dimension(folders), tally or Tally(None))
+    return PoolVectors(folders, numbers, found, dimension(folders), tally or Tally())
 
 
 def matrix(folder: Path) -> NDArray[np.float32]:

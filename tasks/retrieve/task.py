@@ -14,13 +14,7 @@ from tasks.core.rows import MATCHED, MATCHES, NEIGHBOURS, RECORDS, read_rows, wr
 from tasks.core.store import ArtifactRef, Draft, Store
 from tasks.core.vectors import vector_ids
 from tasks.retrieve.artifact import Pool, bm25_identity, dense_identity, matched_identity, nearest_identity
-from tasks.retrieve.config import (
-    Bm25Config,
-    DenseConfig,
-    NearestConfig,
-    RetrieveRuntime,
-    SelectConfig,
-)
+from tasks.retrieve.config import Bm25Config, DenseConfig, NearestConfig, RetrieveRuntime, SelectConfig
 from tasks.retrieve.dataset import MATCHES_FOLDER, Found, hits, matched_rows, write_dataset
 from tasks.retrieve.nearest import nearest_rows
 from tasks.retrieve.pool import PoolTexts, matrix, vectors_at
